@@ -1,0 +1,134 @@
+"""The engine as the rest of the app sees it: typed work in, one outcome per item out. No torch in here.
+
+A handler never calls a model: it submits work and awaits. What runs the work (a thread of this process, a worker
+process per GPU, a cluster) stands behind :class:`Engine` and is chosen by settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Protocol, TypeAlias
+
+from models.types import EncoderInfo, Float32Array, RecipeText, UInt8Array
+
+
+class Operation(StrEnum):
+    """What a model can be asked. Payload -> value of one item:
+
+    ``ENCODE_PIXELS``: uint8 (size, size, 3) from :func:`models.preprocess.to_pixels` -> float32 (dim,)
+    ``ENCODE_TEXT``: non-blank ``str`` -> float32 (dim,)
+    ``ENCODE_RECIPE``: :class:`models.types.RecipeText` -> float32 (dim,)
+    """
+
+    ENCODE_PIXELS = "encode_pixels"
+    ENCODE_TEXT = "encode_text"
+    ENCODE_RECIPE = "encode_recipe"
+
+
+Payload: TypeAlias = "UInt8Array | str | RecipeText"
+Value: TypeAlias = Float32Array
+
+
+class Priority(IntEnum):
+    """Interactive work overtakes bulk work (imports) at every batch."""
+
+    INTERACTIVE = 0
+    BULK = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """This item failed on its own; its neighbours in the batch did not. ``detail`` is safe to show a client."""
+
+    detail: str
+
+
+Outcome: TypeAlias = "Done | Failed"
+
+
+class EngineError(Exception):
+    """Base of what :meth:`Engine.submit` raises for a call as a whole."""
+
+
+class SaturatedError(EngineError):
+    """The lane's queue is full. HTTP: 503 with ``Retry-After``."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(f"the service is at capacity; try again in {retry_after_s:.0f} s")
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineError(EngineError):
+    """The work did not finish in time. HTTP: 504."""
+
+
+class UnavailableError(EngineError):
+    """The model is not loaded, failed to load, or its worker died. HTTP: 503."""
+
+
+class LaneState(StrEnum):
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class LaneHealth:
+    """True health: ``ready`` only while the lane's worker thread lives and its last self-test answered."""
+
+    lane: str
+    state: LaneState
+    detail: str
+    queued_items: int
+    running_items: int
+    completed_items: int
+    failed_items: int
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineHealth:
+    ready: bool
+    lanes: tuple[LaneHealth, ...]
+
+
+class Engine(Protocol):
+    """Runs models. Implementations: :class:`app.engine.local.LocalEngine`."""
+
+    async def start(self) -> None:
+        """Load every lane's model and run a self-test. Raises UnavailableError with one clear sentence."""
+        ...
+
+    async def stop(self) -> None:
+        """Finish the running batch, fail what is queued with UnavailableError, release the models."""
+        ...
+
+    @property
+    def encoder(self) -> EncoderInfo:
+        """The joint encoder behind the ``ENCODE_*`` operations. Raises UnavailableError before start."""
+        ...
+
+    async def submit(
+        self,
+        operation: Operation,
+        items: Sequence[Payload],
+        *,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> list[Outcome]:
+        """Run ``items`` (in batches shared with other callers); outcomes in the order of items.
+
+        Cancelling the awaiting task drops whatever of it has not started. Raises SaturatedError,
+        DeadlineError (after ``timeout_s`` seconds; unstarted items are dropped), UnavailableError.
+        """
+        ...
+
+    def health(self) -> EngineHealth: ...

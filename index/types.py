@@ -1,0 +1,260 @@
+"""The plain types of the index room: what the catalogue stores and the vector index answers. No faiss here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32Array: TypeAlias = NDArray[np.float32]
+Int64Array: TypeAlias = NDArray[np.int64]
+JsonValue: TypeAlias = "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+
+
+class Kind(StrEnum):
+    """The two kinds of item. Public ids are unique within a kind; ``pk`` is unique over both."""
+
+    RECIPE = "recipe"
+    IMAGE = "image"
+
+
+# --- errors -------------------------------------------------------------------------------------------------
+
+
+class IndexRoomError(Exception):
+    """Base of this room's errors; the message is one clear sentence for the user."""
+
+
+class UnknownItemError(IndexRoomError):
+    """No item has this id."""
+
+    def __init__(self, kind: Kind, item_id: str) -> None:
+        super().__init__(f"no {kind} has the id {item_id!r}")
+        self.kind, self.item_id = kind, item_id
+
+
+class ItemExistsError(IndexRoomError):
+    """An item has this id already and the write asked for a new one."""
+
+    def __init__(self, kind: Kind, item_id: str) -> None:
+        super().__init__(f"a {kind} with the id {item_id!r} exists already")
+        self.kind, self.item_id = kind, item_id
+
+
+class RevisionError(IndexRoomError):
+    """The item was changed since the caller read it (optimistic locking by ``revision``)."""
+
+
+class FingerprintError(IndexRoomError):
+    """The vectors of this catalogue were made by another encoder."""
+
+
+class CancelledOutError(IndexRoomError):
+    """The terms of a query cancel out: their sum is (nearly) zero and has no direction."""
+
+
+class CorruptIndexError(IndexRoomError):
+    """A saved index fails its checksum or can't be read; it is rebuilt from the catalogue."""
+
+
+# --- items --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A recipe's content. ``tags`` are NFC, trimmed, unique and keep their order; ``extra`` is any other
+    JSON the client gave (cuisine, course, url, yield, ...), kept and returned untouched."""
+
+    title: str = ""
+    ingredients: tuple[str, ...] = ()
+    instructions: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A photo's content: where its bytes are and what is known of them."""
+
+    blob: str  # sha256 of the bytes, hex: the name in the blob store
+    media_type: str
+    width: int  # pixels, after EXIF rotation
+    height: int
+    size: int  # bytes
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    generated: bool = False  # drawn by a model, not taken with a camera
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What the catalogue adds to any item. ``digest`` (hex sha256 over content) tells an unchanged upsert;
+    ``revision`` starts at 1 and grows by one with each change of content or links."""
+
+    pk: int
+    id: str
+    digest: str
+    revision: int
+    created_at: datetime  # UTC, aware
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRecipe(Stored):
+    recipe: Recipe
+    image_ids: tuple[str, ...] = ()  # in the order of linking
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredImage(Stored):
+    picture: Picture
+    recipe_ids: tuple[str, ...] = ()
+
+
+# --- writing ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutRecipe:
+    """Insert or replace a recipe. ``vector`` is unit-norm float32 (dim,). With ``revision`` the stored one must
+    match (0: must not exist yet); ``images`` None keeps the links, otherwise they become exactly these ids."""
+
+    id: str
+    recipe: Recipe
+    vector: Float32Array
+    revision: int | None = None
+    images: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutImage:
+    """Insert or replace a photo; its blob must be in the store already."""
+
+    id: str
+    picture: Picture
+    vector: Float32Array
+    revision: int | None = None
+    recipes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    """Delete an item with its vector, tags and links (never the items it was linked with)."""
+
+    kind: Kind
+    id: str
+    revision: int | None = None
+
+
+Write: TypeAlias = "PutRecipe | PutImage | Delete"
+
+
+class WriteStatus(StrEnum):
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    status: WriteStatus
+    pk: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of the feed, written in the transaction that it describes."""
+
+    seq: int
+    op: str  # "put" (content, links and vector as they are now) or "delete"
+    kind: Kind
+    pk: int
+    id: str
+
+
+# --- reading and searching ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Exact conditions, all of which must hold. Tags compare without regard to case (casefolded NFC)."""
+
+    tags_all: tuple[str, ...] = ()
+    tags_any: tuple[str, ...] = ()
+    tags_none: tuple[str, ...] = ()
+    ids: tuple[str, ...] | None = None  # only these
+    exclude_ids: tuple[str, ...] = ()  # none of these
+    has_image: bool | None = None  # recipes: with / without a linked photo
+    has_recipe: bool | None = None  # photos: with / without a linked recipe
+    generated: bool | None = None  # photos only
+
+    @property
+    def is_empty(self) -> bool:
+        return self == Filter()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A filter resolved to pks: keep ``include`` (None: all) and drop ``exclude``. Both sorted and unique."""
+
+    include: Int64Array | None = None
+    exclude: Int64Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    pk: int
+    score: float  # cosine, in [-1, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing: pks in order and the cursor of the next page (None: this was the last)."""
+
+    pks: tuple[int, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A set of vectors made by one encoder. Exactly one is active."""
+
+    number: int
+    fingerprint: str
+    encoder: str
+    dim: int
+    active: bool
+
+
+class VectorIndex(Protocol):
+    """Vectors of one kind by pk. Implementations: :class:`index.faiss_index.FaissIndex`; a distributed engine
+    can stand behind the same calls. Safe to call from several threads."""
+
+    @property
+    def dim(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def add(self, pks: Int64Array, vectors: Float32Array) -> None:
+        """Add or replace: after the call each pk is there exactly once. vectors: (n, dim), finite, unit norm."""
+        ...
+
+    def remove(self, pks: Int64Array) -> int:
+        """Remove what is there of ``pks``; returns how many were."""
+        ...
+
+    def search(self, query: Float32Array, k: int, selection: Selection | None = None) -> list[Hit]:
+        """The ``k`` nearest by cosine, best first, ties by ascending pk; exact. query: (dim,), unit norm.
+
+        Fewer than ``k`` hits come back only when fewer items match. Raises ValueError on a query of wrong
+        width, not finite or not of unit norm, and on k < 1.
+        """
+        ...
