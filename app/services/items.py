@@ -1,0 +1,95 @@
+"""What goes into the catalogue, as services, routes and importers hand it over. Plain dataclasses.
+
+A :class:`Bundle` is the unit of a bulk write: a recipe, its photos, or both, linked with each other. Importers make
+bundles; routes make bundles of one part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from index.types import JsonValue, Kind, Recipe, WriteResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeItem:
+    """A recipe to store.
+
+    ``id`` None: a new one is made. ``revision``: the stored recipe must have it (0: must not exist yet; None: any).
+    ``image_ids`` None keeps the links that are there; otherwise they become exactly these.
+    """
+
+    recipe: Recipe
+    id: str | None = None
+    revision: int | None = None
+    image_ids: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureItem:
+    """A photo to store. ``data`` is the file's bytes, or a path that is read when its turn comes.
+
+    ``id``, ``revision`` and ``recipe_ids`` as for :class:`RecipeItem`.
+    """
+
+    data: bytes | Path
+    id: str | None = None
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    generated: bool = False
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
+    revision: int | None = None
+    recipe_ids: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A recipe with its photos, or either alone.
+
+    The recipe is linked with the photos that could be stored, in their order, after ``recipe.image_ids``: one broken
+    photo costs neither the recipe nor the other photos.
+    """
+
+    recipe: RecipeItem | None = None
+    pictures: tuple[PictureItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ItemError:
+    """Why an item was not stored. ``slug`` names a problem type of :mod:`app.problems`; ``detail`` is one sentence."""
+
+    slug: str
+    detail: str
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemOutcome:
+    """What became of one item: exactly one of ``result`` and ``error`` is set. ``id`` is normalised where it is valid."""
+
+    kind: Kind
+    id: str | None
+    result: WriteResult | None = None
+    error: ItemError | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleOutcome:
+    """What became of a bundle, part by part (``pictures`` in the order of the bundle's)."""
+
+    recipe: ItemOutcome | None = None
+    pictures: tuple[ItemOutcome, ...] = ()
+
+    @property
+    def parts(self) -> tuple[ItemOutcome, ...]:
+        return (*self.pictures, *((self.recipe,) if self.recipe else ()))
+
+    @property
+    def ok(self) -> bool:
+        return all(part.ok for part in self.parts)

@@ -1,0 +1,131 @@
+"""Settings of the service, read from the environment (``TASTESPACE_*``) and overridden by the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MEBIBYTE = 1024 * 1024
+ENV_PREFIX = "TASTESPACE_"
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class SettingsError(ValueError):
+    """A setting has a wrong value; the message is one clear sentence that names the variable."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Lists are comma-separated in the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, extra="ignore", frozen=True, str_strip_whitespace=True, validate_default=True
+    )
+
+    # Where things are kept
+    data_dir: Path = Field(Path("tastespace-data"), description="Folder of the catalogue, pictures and index.")
+    database_url: str | None = Field(None, description="SQLAlchemy URL of the catalogue; default: SQLite in data_dir.")
+    blob_url: str | None = Field(None, description="fsspec URL of the pictures; default: a folder in data_dir.")
+    builtin_catalogue: bool = Field(True, description="Fill an empty catalogue with the built-in recipes.")
+
+    # Model and engine
+    encoder: str = Field("tastespace-lite", min_length=1, description="Joint encoder, see models.registry.")
+    device: str = Field("cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$", description="Where the model runs.")
+    threads: int | None = Field(None, ge=1, le=1024, description="CPU threads of the model; default: all cores.")
+    queue_items: int = Field(512, ge=1, description="Items that may wait for the model before 503 is answered.")
+    batch_items: int = Field(32, ge=1, le=4096, description="Most items in one batch of the model.")
+    batch_wait_ms: float = Field(2.0, ge=0, le=1000, description="How long a batch waits for company.")
+    decode_threads: int | None = Field(None, ge=1, le=256, description="Threads that decode pictures.")
+    database_threads: int = Field(8, ge=1, le=256, description="Threads that speak to the catalogue and the index.")
+    request_timeout_s: float = Field(30.0, gt=0, le=3600, description="Longest time a request waits for the model.")
+    index_save_interval_s: float = Field(300.0, gt=0, description="How often a changed index is saved.")
+
+    # HTTP
+    host: str = Field("127.0.0.1", min_length=1)
+    port: int = Field(8000, ge=0, le=65535, description="0: any free port.")
+    api_key: SecretStr | None = Field(None, description="When set, /v1 wants `Authorization: Bearer KEY`.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), description="Origins that browsers may call from.")
+
+    # Limits
+    max_body_mb: int = Field(32, ge=1, le=65536, description="Largest request body (imports: import_max_mb).")
+    max_upload_files: int = Field(64, ge=1, le=1000, description="Most files or items in one call.")
+    max_pixels: int = Field(50_000_000, ge=1, description="Largest picture, width times height.")
+    import_max_mb: int = Field(2048, ge=1, le=1_048_576, description="Largest archive, packed and unpacked each.")
+    import_roots: Annotated[tuple[Path, ...], NoDecode] = Field((), description="Server folders that may be imported.")
+
+    # Logging
+    log_level: LogLevel = "info"
+    log_json: bool = Field(False, description="One JSON object a line instead of text.")
+
+    @field_validator("cors_origins", "import_roots", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("api_key")
+    @classmethod
+    def _api_key_is_not_blank(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().strip():
+            raise ValueError("must not be blank; leave it unset to serve without a key")
+        return value
+
+    @field_validator("import_roots")
+    @classmethod
+    def _roots_are_folders(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        for root in value:
+            if not root.is_dir():
+                raise ValueError(f"{root} is not a folder")
+        return tuple(root.resolve() for root in value)
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the environment; ``overrides`` that are None are left out.
+
+        Raises:
+            SettingsError: naming the first wrong variable and what is wrong with it.
+        """
+        try:
+            return cls(**{name: value for name, value in overrides.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = ENV_PREFIX + "_".join(str(part) for part in first["loc"][:1]).upper()
+            reason = first["msg"].removeprefix("Value error, ")
+            raise SettingsError(f"{name} is wrong: {reason} (got {first['input']!r})") from None
+
+    @property
+    def catalogue_url(self) -> str:
+        return self.database_url or f"sqlite:///{(self.data_dir / 'catalogue.sqlite').resolve()}"
+
+    @property
+    def blobs_url(self) -> str:
+        return self.blob_url or str((self.data_dir / "blobs").resolve())
+
+    @property
+    def index_dir(self) -> Path:
+        return self.data_dir / "index"
+
+    @property
+    def uploads_dir(self) -> Path:
+        return self.data_dir / "uploads"
+
+    @property
+    def thumbnails_dir(self) -> Path:
+        return self.data_dir / "thumbnails"
+
+    @property
+    def max_body_bytes(self) -> int:
+        return self.max_body_mb * MEBIBYTE
+
+    @property
+    def import_max_bytes(self) -> int:
+        return self.import_max_mb * MEBIBYTE
