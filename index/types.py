@@ -62,6 +62,42 @@ class CorruptIndexError(IndexRoomError):
     """A saved index fails its checksum or can't be read; it is rebuilt from the catalogue."""
 
 
+class IncompleteGenerationError(IndexRoomError):
+    """A generation can't become the active one while an item lacks its vector in it."""
+
+
+class SchemaError(IndexRoomError):
+    """The database was written by a newer version of the program, or isn't a catalogue."""
+
+
+class BlobMissingError(IndexRoomError):
+    """The blob store has no blob of this name."""
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(f"the blob {sha256} is not in the store; `tastespace doctor` lists the pictures that need it")
+        self.sha256 = sha256
+
+
+class BlobCorruptError(IndexRoomError):
+    """A blob's bytes don't have the hash that is its name."""
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(f"the blob {sha256} is damaged: its bytes have another hash; upload the picture again")
+        self.sha256 = sha256
+
+
+class UnknownJobError(IndexRoomError):
+    """No job has this id."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"no job has the id {job_id!r}")
+        self.job_id = job_id
+
+
+class LeaseLostError(IndexRoomError):
+    """The caller no longer holds this job: its lease ran out and another runner took it, or it has ended."""
+
+
 # --- items --------------------------------------------------------------------------------------------------
 
 
@@ -221,6 +257,22 @@ class Page:
 
     pks: tuple[int, ...]
     next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPosition:
+    """Where the catalogue stands: the last change's ``seq`` (0: none) and the active generation (0: none)."""
+
+    seq: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class TagCount:
+    """A tag as it is most often spelt, and how many items carry it."""
+
+    tag: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

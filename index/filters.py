@@ -1,0 +1,76 @@
+"""Filters as SQL conditions on ``items``. Exact, and the same for listing, counting and searching."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, exists, or_, select
+
+from index.database import Database
+from index.schema import items, links, pictures, tags
+from index.text import normalize_tag, tag_key
+from index.types import Filter, Int64Array, Kind, Selection
+
+
+def conditions(database: Database, kind: Kind, wanted: Filter) -> list[ColumnElement[bool]]:
+    """All that must hold of an ``items`` row. Raises ValueError on a bad tag or a condition of the other kind."""
+    _refuse_foreign(kind, wanted)
+    held: list[ColumnElement[bool]] = [items.c.kind == kind.value]
+    held += [_tagged(database, [key]) for key in _keys(wanted.tags_all)]
+    if wanted.tags_any:
+        held.append(_tagged(database, _keys(wanted.tags_any)))
+    if wanted.ids is not None:
+        held.append(database.among(items.c.id, wanted.ids))
+    if wanted.has_image is not None:
+        linked = exists().where(links.c.recipe_pk == items.c.pk)
+        held.append(linked if wanted.has_image else ~linked)
+    if wanted.has_recipe is not None:
+        linked = exists().where(links.c.image_pk == items.c.pk)
+        held.append(linked if wanted.has_recipe else ~linked)
+    if wanted.generated is not None:
+        drawn = select(pictures.c.pk).where(pictures.c.generated == wanted.generated)
+        held.append(items.c.pk.in_(drawn))
+    return held + [~dropped for dropped in _exclusions(database, wanted)]
+
+
+def select_items(connection: Connection, database: Database, kind: Kind, wanted: Filter) -> Selection:
+    """The filter as pks. A filter that only excludes gives the (usually few) excluded ones. Raises ValueError."""
+    if wanted.is_empty:
+        return Selection()
+    only_excludes = wanted == Filter(tags_none=wanted.tags_none, exclude_ids=wanted.exclude_ids)
+    if not only_excludes:
+        return Selection(include=_pks(connection, conditions(database, kind, wanted)))
+    excluded = or_(*_exclusions(database, wanted))
+    return Selection(exclude=_pks(connection, [items.c.kind == kind.value, excluded]))
+
+
+def _exclusions(database: Database, wanted: Filter) -> list[ColumnElement[bool]]:
+    dropped: list[ColumnElement[bool]] = []
+    if wanted.tags_none:
+        dropped.append(_tagged(database, _keys(wanted.tags_none)))
+    if wanted.exclude_ids:
+        dropped.append(database.among(items.c.id, wanted.exclude_ids))
+    return dropped
+
+
+def _pks(connection: Connection, held: Iterable[ColumnElement[bool]]) -> Int64Array:
+    found = connection.scalars(select(items.c.pk).where(*held).order_by(items.c.pk))
+    return np.fromiter(found, dtype=np.int64)
+
+
+def _tagged(database: Database, keys: Sequence[str]) -> ColumnElement[bool]:
+    return items.c.pk.in_(select(tags.c.pk).where(database.among(tags.c.key, keys)))
+
+
+def _keys(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(tag_key(normalize_tag(name)) for name in names))
+
+
+def _refuse_foreign(kind: Kind, wanted: Filter) -> None:
+    if kind is Kind.IMAGE and wanted.has_image is not None:
+        raise ValueError("has_image is a condition on recipes; ask has_recipe of photos")
+    if kind is Kind.RECIPE and wanted.has_recipe is not None:
+        raise ValueError("has_recipe is a condition on photos; ask has_image of recipes")
+    if kind is Kind.RECIPE and wanted.generated is not None:
+        raise ValueError("generated is a condition on photos; leave it out for recipes")

@@ -1,0 +1,235 @@
+"""The catalogue's tables and their versions."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    inspect,
+)
+
+from index.types import SchemaError
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime. SQLite forgets the zone, so it is put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+# SQLite counts on its own only in a column that is exactly INTEGER PRIMARY KEY.
+_BigKey = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _item_pk(*, primary_key: bool = True, name: str = "pk") -> Column[int]:
+    return Column(name, _BigKey, ForeignKey("items.pk", ondelete="CASCADE"), primary_key=primary_key, nullable=False)
+
+
+items = Table(
+    "items",
+    metadata,
+    Column("pk", _BigKey, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("id", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("kind", "id", name="uq_items_kind_id"),
+    Index("ix_items_kind_pk", "kind", "pk"),
+    sqlite_autoincrement=True,
+)
+
+recipes = Table(
+    "recipes",
+    metadata,
+    _item_pk(),
+    Column("title", Text, nullable=False),
+    Column("ingredients", JSON, nullable=False),
+    Column("instructions", JSON, nullable=False),
+    Column("extra", JSON, nullable=False),
+)
+
+pictures = Table(
+    "pictures",
+    metadata,
+    _item_pk(),
+    Column("blob", String(64), nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("generated", Boolean, nullable=False),
+    Column("extra", JSON, nullable=False),
+    Index("ix_pictures_blob", "blob"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    _item_pk(),
+    Column("position", Integer, primary_key=True),
+    Column("tag", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Index("ix_tags_key_pk", "key", "pk"),
+)
+
+links = Table(
+    "links",
+    metadata,
+    _item_pk(name="recipe_pk"),
+    _item_pk(name="image_pk"),
+    Column("position", Integer, nullable=False),  # the photo's place among the recipe's photos
+    Column("recipe_position", Integer, nullable=False),  # the recipe's place among the photo's recipes
+    Index("ix_links_image_pk", "image_pk"),
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("fingerprint", Text, nullable=False, unique=True),
+    Column("encoder", Text, nullable=False),
+    Column("dim", Integer, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# pk comes first in the key: deletes cascade through it, and there are hardly ever more than two generations.
+vectors = Table(
+    "vectors",
+    metadata,
+    _item_pk(),
+    Column("generation", Integer, ForeignKey("generations.number", ondelete="CASCADE"), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("seq", _BigKey, primary_key=True, autoincrement=True),
+    Column("op", String(8), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("pk", BigInteger, nullable=False),
+    Column("id", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", _BigKey, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("owner", Text),
+    Column("lease_until", UtcDateTime),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer),
+    Column("created", Integer, nullable=False),
+    Column("updated", Integer, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("error_count", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Index("ix_jobs_state", "state"),
+    sqlite_autoincrement=True,
+)
+
+job_errors = Table(
+    "job_errors",
+    metadata,
+    Column("job_number", _BigKey, ForeignKey("jobs.number", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("item", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+Migration: TypeAlias = Callable[[Connection], None]
+
+# Step i leads from version i + 1 to version i + 2. A fresh database gets the present tables at once, so a step
+# must leave an older database with exactly these. Never change a step that was released.
+MIGRATIONS: tuple[Migration, ...] = ()
+
+
+def migrate(connection: Connection, steps: Sequence[Migration] = MIGRATIONS) -> None:
+    """Create the tables, or lead an older database through the missing steps, in the caller's transaction.
+
+    Raises SchemaError if the database is newer than this program or holds foreign tables of these names.
+    """
+    newest = len(steps) + 1
+    present = set(inspect(connection).get_table_names())
+    if meta.name not in present:
+        clash = sorted(present & set(metadata.tables))
+        if clash:
+            raise SchemaError(f"the database has a table {clash[0]!r} but is no catalogue; give another database")
+        metadata.create_all(connection)
+        connection.execute(
+            meta.insert(),
+            [{"key": "schema_version", "value": str(newest)}, {"key": "catalogue_id", "value": uuid.uuid4().hex}],
+        )
+        return
+    version = int(read_meta(connection, "schema_version"))
+    if version > newest:
+        raise SchemaError(
+            f"the catalogue has schema version {version}, this program knows only up to {newest}; upgrade tastespace"
+        )
+    for step in steps[version - 1 :]:
+        step(connection)
+    if version < newest:
+        connection.execute(meta.update().where(meta.c.key == "schema_version").values(value=str(newest)))
+
+
+def read_meta(connection: Connection, key: str) -> str:
+    """One value of the ``meta`` table. Raises SchemaError where it is missing."""
+    value = connection.scalar(meta.select().with_only_columns(meta.c.value).where(meta.c.key == key))
+    if not isinstance(value, str):
+        raise SchemaError(f"the database's meta table lacks {key!r}: it is no catalogue, or a damaged one")
+    return value

@@ -1,0 +1,103 @@
+"""Rules for the text that names things: public ids, tags, and the digest that tells changed content from unchanged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from index.types import JsonValue, Picture, Recipe
+
+MAX_ID_LENGTH = 128  # characters after normalisation
+MAX_TAG_LENGTH = 100
+
+_NEVER_IN_ID = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_NEVER_IN_TAG = frozenset({"Cc", "Cf", "Cs"})
+_JOINERS = frozenset("\u200c\u200d")  # invisible, but Persian, the Indic scripts and emoji are spelt with them
+
+
+def normalize_id(value: str, *, reserved: frozenset[str] = frozenset()) -> str:
+    """The NFC form of a public id.
+
+    Raises ValueError, with one sentence for the user, unless that form has 1 to 128 characters, no ``/``, no
+    control, invisible or surrogate character, no white space at its ends, and is not ``.``, ``..`` or ``reserved``.
+    """
+    text = unicodedata.normalize("NFC", value)
+    if not text:
+        raise ValueError("id is empty; give it 1 to 128 characters")
+    if len(text) > MAX_ID_LENGTH:
+        raise ValueError(f"id has {len(text)} characters; at most {MAX_ID_LENGTH} are allowed")
+    if text != text.strip():
+        raise ValueError("id starts or ends with white space; remove it")
+    if "/" in text:
+        raise ValueError("id holds a '/', which would split the address of the item; use another character")
+    for character in text:
+        if unicodedata.category(character) in _NEVER_IN_ID:
+            raise ValueError(f"id holds the control or invisible character U+{ord(character):04X}; remove it")
+    if text in {".", ".."} or text in reserved:
+        raise ValueError(f"id {text!r} is reserved; choose another")
+    return text
+
+
+def normalize_tag(value: str) -> str:
+    """A tag in NFC, trimmed, each run of white space made one space.
+
+    Raises ValueError unless 1 to 100 characters are left, at least one of them visible and none of them a control,
+    invisible (the joiners U+200C and U+200D apart) or surrogate character.
+    """
+    text = unicodedata.normalize("NFC", " ".join(value.split()))
+    if len(text) > MAX_TAG_LENGTH:
+        raise ValueError(f"tag has {len(text)} characters; at most {MAX_TAG_LENGTH} are allowed")
+    for character in text:
+        if character not in _JOINERS and unicodedata.category(character) in _NEVER_IN_TAG:
+            raise ValueError(f"tag holds the control or invisible character U+{ord(character):04X}; remove it")
+    if all(character in _JOINERS for character in text):
+        raise ValueError("tag is empty; give it 1 to 100 characters")
+    return text
+
+
+def normalize_tags(values: Iterable[str]) -> tuple[str, ...]:
+    """Normalised tags in their order, the first spelling kept of those that compare equal. Raises ValueError."""
+    kept: dict[str, str] = {}
+    for value in values:
+        tag = normalize_tag(value)
+        kept.setdefault(tag_key(tag), tag)
+    return tuple(kept.values())
+
+
+def tag_key(tag: str) -> str:
+    """What tags are compared by: canonical caseless matching (Unicode, section 3.13, D145), kept in NFC."""
+    folded = unicodedata.normalize("NFD", tag).casefold()
+    return unicodedata.normalize("NFC", folded)
+
+
+def content_digest(content: Recipe | Picture) -> str:
+    """Hex sha256 of the content as canonical JSON; a picture's includes the name of its blob, so its bytes.
+
+    Raises ValueError if the content is not JSON (NaN, infinity, a foreign type) or not encodable text.
+    """
+    values: dict[str, JsonValue]
+    if isinstance(content, Recipe):
+        values = {"ingredients": content.ingredients, "instructions": content.instructions}
+    else:
+        values = {
+            "blob": content.blob,
+            "generated": content.generated,
+            "height": content.height,
+            "media_type": content.media_type,
+            "size": content.size,
+            "width": content.width,
+        }
+    values |= {"extra": content.extra, "tags": content.tags, "title": content.title}
+    return hashlib.sha256(_canonical_json(values)).hexdigest()
+
+
+def _canonical_json(value: Mapping[str, JsonValue]) -> bytes:
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("content holds half of a surrogate pair, which is not text; remove it") from error
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"content is not plain JSON ({error}); give strings, numbers, lists and objects") from error
