@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from logging import getLogger
 
 from app.engine.backlog import Backlog, Batch, Ticket
-from app.engine.isolation import run_isolated
 from app.engine.limits import LaneLimits, Pace
-from app.engine.observe import BatchReport, EngineObserver
+from app.engine.observe import BatchReport, EngineObserver, tell
+from app.engine.supervisor import Supervisor, sentence
 from app.engine.types import (
     DeadlineError,
     Failed,
@@ -24,10 +23,9 @@ from app.engine.types import (
     Priority,
     SaturatedError,
     UnavailableError,
-    Value,
 )
 from app.engine.workers import Worker, WorkerDiedError
-from models.types import EncoderInfo, ModelError
+from models.types import EncoderInfo
 
 _logger = getLogger(__name__)
 
@@ -61,11 +59,10 @@ class Lane:
         self._backlog = Backlog(self._limits.max_queue_items, self._limits.max_batch, self._limits.bulk_every)
         self._pace = Pace(self._limits.max_batch)
         self._state, self._detail = LaneState.STOPPED, "not started"
-        self._info: EncoderInfo | None = None
+        self._supervisor = self._new_supervisor()
         self._thread: threading.Thread | None = None
         self._running: Batch | None = None
-        self._call_began: float | None = None
-        self._stopping = self._stalled = False
+        self._stopping = self._stalled = self._doubtful = False
         self._restarts = self._completed = self._failed = 0
 
     @property
@@ -75,7 +72,7 @@ class Lane:
     @property
     def info(self) -> EncoderInfo | None:
         """The encoder that was loaded last; None before the lane was ready for the first time."""
-        return self._info
+        return self._supervisor.info
 
     @property
     def is_ready(self) -> bool:
@@ -98,14 +95,16 @@ class Lane:
             if self._thread is not None and self._thread.is_alive():
                 raise RuntimeError(f"lane {self.name!r} is started already")
             self._state, self._detail = LaneState.STARTING, "loading"
-            self._stopping = self._stalled = False
-            self._info = None
+            self._stopping = self._stalled = self._doubtful = False
+            self._supervisor = self._new_supervisor()
             self._thread = threading.Thread(target=self._main, args=(ready,), name=f"lane-{self.name}", daemon=True)
             self._thread.start()
         return ready
 
     def stop(self, timeout_s: float | None = None) -> bool:
         """Fail what is queued, let the running batch finish, release the model, join the thread.
+
+        A lane that had failed keeps saying why. It may be started again.
 
         Returns:
             False if the thread still runs after ``timeout_s`` seconds (a hanging batch); it is a daemon thread.
@@ -120,9 +119,10 @@ class Lane:
             thread.join(timeout_s)
         with self._changed:
             if thread is not None and thread.is_alive():
-                self._detail = "asked to stop, but the running batch does not end"
                 return False
-            self._state, self._detail = LaneState.STOPPED, "stopped"
+            if self._state is not LaneState.FAILED:
+                self._detail = "stopped"
+            self._state = LaneState.STOPPED
         return True
 
     def submit(
@@ -151,7 +151,7 @@ class Lane:
         now = self._clock()
         ticket = Ticket(items, now, None if timeout_s is None else now + timeout_s)
         with self._changed:
-            state, detail = self._true_state(now)
+            state, detail = self._true_state()
             if state is not LaneState.READY:
                 raise UnavailableError(f"the {self.name} is not available: {detail}")
             if priority is Priority.INTERACTIVE and not self._backlog.has_room(len(items)):
@@ -161,14 +161,14 @@ class Lane:
                 self._changed.notify_all()
                 refusal = None
         if refusal is not None:
-            self._tell(lambda observer: observer.submission_refused(self.name, len(items)))
+            tell(self._observer, lambda observer: observer.submission_refused(self.name, len(items)))
             raise refusal
         ticket.future.add_done_callback(lambda future: self._discard(ticket) if future.cancelled() else None)
         return ticket.future
 
     def health(self) -> LaneHealth:
         with self._changed:
-            state, detail = self._true_state(self._clock())
+            state, detail = self._true_state()
             return LaneHealth(
                 lane=self.name,
                 state=state,
@@ -183,12 +183,12 @@ class Lane:
     def check(self) -> None:
         """The watchdog's look, to be called now and then: everybody who waits for a hanging batch is let go."""
         with self._changed:
-            if self._stalled or not self._hangs(self._clock()):
+            if self._stalled or not self._supervisor.hangs():
                 return
-            self._stalled = True
-            victims = (self._running.tickets if self._running else []) + self._backlog.drain()
+            self._stalled = self._doubtful = True
+            self._changed.notify_all()
         _logger.error("lane %s: a batch runs for longer than %g s", self.name, self._limits.batch_timeout_s)
-        self._fail(victims, "its worker hangs")
+        self._let_go("its worker hangs")
 
     # --- the thread -----------------------------------------------------------------------------------------
 
@@ -196,68 +196,71 @@ class Lane:
         try:
             self._bring_up()
         except BaseException as error:  # noqa: BLE001 - reported to who started the lane, whatever it is
-            sentence = _sentence(error, f"the {self.name} could not be loaded")
-            self._close_worker()
-            self._set_state(LaneState.FAILED, sentence)
-            failure = UnavailableError(sentence)
+            self._supervisor.close()
+            failure = UnavailableError(sentence(error, f"the {self.name} could not be loaded"))
             failure.__cause__ = error
+            self._set_state(LaneState.FAILED, str(failure))
             ready.set_exception(failure)
             return
         ready.set_result(None)
-        reason = "the lane's thread ended"
         try:
-            while (batch := self._next_batch()) is not None:
-                try:
-                    self._run(batch)
-                except WorkerDiedError as error:
-                    _logger.exception("lane %s: the worker died", self.name)
-                    if not self._recover(batch, str(error)):
-                        break
+            self._serve()
         except BaseException:
             _logger.exception("lane %s: its thread failed", self.name)
-            reason = "its thread failed; restart the service"
-            self._set_state(LaneState.FAILED, reason)
+            self._set_state(LaneState.FAILED, "its thread failed; restart the service")
         finally:
-            with self._changed:
-                victims = (self._running.tickets if self._running else []) + self._backlog.drain()
-                self._running = self._run_began = None
-            self._fail(victims, reason)
-            self._close_worker()
+            self._let_go("its thread ended")
+            self._running = None
+            self._supervisor.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                batch = self._next_batch()
+                if batch is None:
+                    return
+                self._run(batch)
+            except WorkerDiedError as error:
+                _logger.exception("lane %s: the worker died", self.name)
+                if not self._recover(str(error)):
+                    return
 
     def _bring_up(self) -> None:
-        self._worker.load()
-        with self._watched():
-            self._worker.self_test()
-        info = self._worker.info
-        if self._info is not None and (info is None or info.fingerprint != self._info.fingerprint):
-            raise ModelError("the encoder's files were changed under the running service; restart the service")
+        self._supervisor.bring_up()
         with self._changed:
-            self._info = info
-            self._state, self._detail, self._stalled = LaneState.READY, "ready", False
+            self._state, self._detail = LaneState.READY, "ready"
+            self._stalled = self._doubtful = False
 
     def _next_batch(self) -> Batch | None:
-        """Wait for work; None when the lane is to stop."""
+        """Wait for work; None when the lane is to stop. A worker in doubt is tested first (WorkerDiedError)."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._stopping or len(self._backlog))
-                if self._limits.batch_wait_s:
+                self._changed.wait_for(lambda: self._stopping or self._doubtful or len(self._backlog))
+                if self._limits.batch_wait_s and not self._doubtful:
                     self._changed.wait_for(
                         lambda: self._stopping or len(self._backlog) >= self._pace.batch_limit,
                         self._limits.batch_wait_s,
                     )
                 if self._stopping:
                     return None
-                batch, expired = self._backlog.take(self._pace.batch_limit, self._clock())
-                self._running = batch
+                batch, expired = (None, []) if self._doubtful else self._take()
             for ticket in expired:
                 ticket.fail(DeadlineError("the work did not start in time"))
             if batch is not None:
                 return batch
+            if self._doubtful:
+                self._supervisor.test_again()
+                with self._changed:
+                    self._stalled = self._doubtful = False
+
+    def _take(self) -> tuple[Batch | None, list[Ticket]]:
+        batch, expired = self._backlog.take(self._pace.batch_limit, self._clock())
+        self._running = batch
+        return batch, expired
 
     def _run(self, batch: Batch) -> None:
         began = self._clock()
-        dim = self._info.dim if self._info is not None else None
-        result = run_isolated(lambda piece: self._call(batch.operation, piece), batch.payloads, dim)
+        result = self._supervisor.run(batch)
         seconds = self._clock() - began
         items = len(batch.slots)
         failed = sum(isinstance(each, Failed) for each in result.outcomes)
@@ -266,73 +269,46 @@ class Lane:
             self._completed += items - failed
             self._failed += failed
             self._running = None
+            self._doubtful = self._doubtful or result.unexplained > 0
             if failed < items:
                 self._restarts = 0
         for (ticket, index), outcome in zip(batch.slots, result.outcomes, strict=True):
             ticket.record(index, outcome)
         waits = tuple(began - ticket.enqueued_at for ticket, _ in batch.slots)
         report = BatchReport(self.name, batch.operation, batch.priority, items, failed, waits, seconds)
-        self._tell(lambda observer: observer.batch_finished(report))
-        if result.unexplained or self._stalled:
-            self._test_again()
+        tell(self._observer, lambda observer: observer.batch_finished(report))
 
-    def _call(self, operation: Operation, payloads: Sequence[Payload]) -> list[Value]:
-        with self._watched():
-            return self._worker.run(operation, payloads)
-
-    def _test_again(self) -> None:
-        """After a failure that no item explains, or a stall: is it the worker? (A GPU may be lost for good.)"""
-        try:
-            with self._watched():
-                self._worker.self_test()
-        except BaseException as error:
-            raise WorkerDiedError(_sentence(error, "the worker fails its self-test")) from error
-        with self._changed:
-            self._stalled = False
-
-    def _recover(self, batch: Batch, reason: str) -> bool:
+    def _recover(self, reason: str) -> bool:
         """Fail everything that waits, then load the worker again until it answers. False when told to stop."""
-        with self._changed:
-            self._state, self._detail = LaneState.FAILED, reason
-            self._running = None
-            victims = batch.tickets + self._backlog.drain()
-        self._fail(victims, reason)
+        self._set_state(LaneState.FAILED, reason)
+        self._let_go(reason)
+        self._running = None
         while True:
             pause_s = self._limits.restart_pause_s(self._restarts)
             self._restarts += 1
             with self._changed:
                 if self._changed.wait_for(lambda: self._stopping, pause_s):
                     return False
-            self._close_worker()
+            self._supervisor.close()
             try:
                 self._bring_up()
             except BaseException as error:
                 _logger.exception("lane %s: the worker could not be loaded again", self.name)
-                self._set_state(LaneState.FAILED, _sentence(error, f"the {self.name} could not be loaded again"))
+                self._set_state(LaneState.FAILED, sentence(error, f"the {self.name} could not be loaded again"))
             else:
-                self._tell(lambda observer: observer.worker_restarted(self.name))
+                tell(self._observer, lambda observer: observer.worker_restarted(self.name))
                 return True
 
     # --- small things ---------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        with self._changed:
-            self._call_began = self._clock()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._call_began = None
+    def _new_supervisor(self) -> Supervisor:
+        return Supervisor(self.name, self._worker, self._limits.batch_timeout_s, self._clock)
 
-    def _hangs(self, now: float) -> bool:
-        return self._call_began is not None and now - self._call_began > self._limits.batch_timeout_s
-
-    def _true_state(self, now: float) -> tuple[LaneState, str]:
+    def _true_state(self) -> tuple[LaneState, str]:
         if self._state is LaneState.READY:
             if self._stopping:
                 return LaneState.STOPPED, "stopping"
-            if self._stalled or self._hangs(now):
+            if self._stalled or self._supervisor.hangs():
                 return LaneState.FAILED, f"a batch runs for longer than {self._limits.batch_timeout_s:g} s"
             if self._thread is None or not self._thread.is_alive():
                 return LaneState.FAILED, "its thread ended"
@@ -347,25 +323,12 @@ class Lane:
             self._backlog.discard(ticket)
             self._changed.notify_all()
 
+    def _let_go(self, reason: str) -> None:
+        """Fail all that run or wait."""
+        with self._changed:
+            tickets = (self._running.tickets if self._running else []) + self._backlog.drain()
+        self._fail(tickets, reason)
+
     def _fail(self, tickets: Iterable[Ticket], reason: str) -> None:
         for ticket in tickets:
             ticket.fail(UnavailableError(f"the {self.name} is not available: {reason}"))
-
-    def _close_worker(self) -> None:
-        try:
-            self._worker.close()
-        except BaseException:
-            _logger.exception("lane %s: the worker could not be closed", self.name)
-
-    def _tell(self, message: Callable[[EngineObserver], None]) -> None:
-        if self._observer is None:
-            return
-        try:
-            message(self._observer)
-        except Exception:
-            _logger.exception("lane %s: the observer failed", self.name)
-
-
-def _sentence(error: BaseException, otherwise: str) -> str:
-    """A model's own error speaks for itself; any other one is named."""
-    return str(error) if isinstance(error, ModelError) else f"{otherwise} ({type(error).__name__}: {error})"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from logging import getLogger
 from typing import Protocol
 
 from app.engine.types import Operation, Priority
+
+_logger = getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +35,13 @@ class EngineObserver(Protocol):
         ...
 
     def worker_restarted(self, lane: str) -> None: ...
+
+
+def tell(observer: EngineObserver | None, message: Callable[[EngineObserver], None]) -> None:
+    """Tell the observer, if there is one; its failure must not be the lane's."""
+    if observer is None:
+        return
+    try:
+        message(observer)
+    except Exception:
+        _logger.exception("the engine's observer failed")

@@ -1,0 +1,88 @@
+"""Keeping one worker usable: loading, testing, timing its calls, telling its errors apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from logging import getLogger
+
+from app.engine.backlog import Batch
+from app.engine.isolation import IsolatedRun, run_isolated
+from app.engine.types import Operation, Payload, Value
+from app.engine.workers import Worker, WorkerDiedError
+from models.types import EncoderInfo, ModelError
+
+_logger = getLogger(__name__)
+
+
+class Supervisor:
+    """The lane's thread calls the worker through this alone; :meth:`hangs` may be asked from any thread."""
+
+    def __init__(self, name: str, worker: Worker, call_timeout_s: float, clock: Callable[[], float]) -> None:
+        self._name = name
+        self._worker = worker
+        self._call_timeout_s = call_timeout_s
+        self._clock = clock
+        self._call_began: float | None = None
+        self.info: EncoderInfo | None = None
+
+    def bring_up(self) -> None:
+        """Load the worker and test it.
+
+        Raises:
+            ModelError: it can't be loaded, or another encoder came up than the one before.
+            Exception: whatever else the worker raises.
+        """
+        self._worker.load()
+        with self._timed():
+            self._worker.self_test()
+        info = self._worker.info
+        if self.info is not None and (info is None or info.fingerprint != self.info.fingerprint):
+            raise ModelError("the encoder's files were changed under the running service; restart the service")
+        self.info = info
+
+    def run(self, batch: Batch) -> IsolatedRun:
+        """Run a batch, each bad item on its own account. Raises WorkerDiedError."""
+        dim = self.info.dim if self.info is not None else None
+        return run_isolated(lambda payloads: self._call(batch.operation, payloads), batch.payloads, dim)
+
+    def test_again(self) -> None:
+        """After a failure that no item explains, or a stall: is it the worker? (A GPU may be lost for good.)
+
+        Raises:
+            WorkerDiedError: it is.
+        """
+        try:
+            with self._timed():
+                self._worker.self_test()
+        except BaseException as error:
+            raise WorkerDiedError(sentence(error, "the worker fails its self-test")) from error
+
+    def close(self) -> None:
+        """Release the worker; what it raises is logged."""
+        try:
+            self._worker.close()
+        except BaseException:
+            _logger.exception("lane %s: the worker could not be closed", self._name)
+
+    def hangs(self) -> bool:
+        """Whether the call under way has run for too long."""
+        began = self._call_began
+        return began is not None and self._clock() - began > self._call_timeout_s
+
+    def _call(self, operation: Operation, payloads: Sequence[Payload]) -> list[Value]:
+        with self._timed():
+            return self._worker.run(operation, payloads)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        self._call_began = self._clock()
+        try:
+            yield
+        finally:
+            self._call_began = None
+
+
+def sentence(error: BaseException, otherwise: str) -> str:
+    """A model's own error speaks for itself; any other one is named."""
+    return str(error) if isinstance(error, ModelError) else f"{otherwise} ({type(error).__name__}: {error})"
