@@ -97,6 +97,10 @@ class FakeWorker:
         """Wait until one more batch has come into :meth:`run`."""
         assert self.entered.acquire(timeout=PATIENCE_S)
 
+    def forget_entered(self) -> None:
+        while self.entered.acquire(blocking=False):
+            pass
+
     def texts(self) -> list[list[str]]:
         return [[str(each) for each in batch] for _, batch in self.batches]
 
