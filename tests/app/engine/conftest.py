@@ -28,7 +28,7 @@ def start_lane(worker: FakeWorker, clock: FakeClock) -> Iterator[StartLane]:
     lanes: list[Lane] = []
 
     def start(observer: Any = None, **limits: Any) -> Lane:
-        chosen = {"max_queue_items": 8, "max_batch": 4, "restart_s": (0.0, 0.0)} | limits
+        chosen: dict[str, Any] = {"max_queue_items": 8, "max_batch": 4, "restart_s": (0.0, 0.0)} | limits
         lane = Lane("encoder", worker, LaneLimits(**chosen), clock=clock, observer=observer)
         lanes.append(lane)
         lane.start().result(PATIENCE_S)
