@@ -15,7 +15,7 @@ import numpy as np
 from index.files import write_atomically
 from index.locks import ReadWriteLock
 from index.types import CorruptIndexError, Float32Array, Hit, Int64Array, Selection
-from index.vectors import check_unit_rows
+from index.vectors import STORED_DTYPE, check_unit_rows
 
 Codes: TypeAlias = Literal["fp16", "flat"]
 
@@ -69,6 +69,9 @@ class FaissIndex:
         """Add or replace (n,) pks with (n, dim) unit vectors; of a pk given twice the last counts. Raises ValueError
         before anything is changed."""
         rows = check_unit_rows(vectors, self._dim)
+        if self._codes == "fp16":
+            # FAISS rounds a half up, not to even: rounded as the catalogue rounds, both hold the same numbers.
+            rows = rows.astype(STORED_DTYPE).astype(np.float32)
         ids = _check_pks(pks)
         if len(ids) != len(rows):
             raise ValueError(f"{len(ids)} pks need as many vectors, not {len(rows)}")

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import sys
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.text import content_digest, normalize_id, normalize_tag, normalize_tags, tag_key
+from index.types import Picture, Recipe
+
+
+@pytest.mark.parametrize("value", ["a", "Crème brûlée", "寿司-1", "a b", "2:x", "x" * 128, "...", "🍕", "a%2Fb", "-"])
+def test_an_id_that_is_fine_stays_as_it_is(value: str) -> None:
+    assert normalize_id(value) == unicodedata.normalize("NFC", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("", "empty"),
+        ("x" * 129, "129 characters"),
+        ("a/b", "'/'"),
+        (" a", "white space"),
+        ("a\u00a0", "white space"),
+        ("a\nb", "U\\+000A"),
+        ("a\0", "U\\+0000"),
+        ("a\u200bb", "U\\+200B"),
+        ("a\u202eb", "U\\+202E"),
+        ("\ud800", "U\\+D800"),
+        (".", "reserved"),
+        ("..", "reserved"),
+        ("search", "reserved"),
+    ],
+)
+def test_a_bad_id_is_refused_with_its_reason(value: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        normalize_id(value, reserved=frozenset({"search"}))
+
+
+def test_the_length_of_an_id_counts_after_normalisation() -> None:
+    decomposed = "e\u0301" * 128
+    assert len(normalize_id(decomposed)) == 128
+
+
+@given(st.text(max_size=140))
+def test_normalising_an_id_twice_changes_nothing(value: str) -> None:
+    try:
+        once = normalize_id(value)
+    except ValueError:
+        return
+    assert normalize_id(once) == once
+    assert 1 <= len(once) <= 128
+
+
+@given(st.text(max_size=120))
+def test_normalising_a_tag_twice_changes_nothing(value: str) -> None:
+    try:
+        once = normalize_tag(value)
+    except ValueError:
+        return
+    assert normalize_tag(once) == once
+    assert once == " ".join(once.split())
+
+
+@pytest.mark.parametrize("value", ["", "  ", "\u200d", "a\0b", "\ud800", "x" * 101, "\u202ea"])
+def test_a_bad_tag_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="tag"):
+        normalize_tag(value)
+
+
+def test_a_tag_is_trimmed_and_its_white_space_collapsed() -> None:
+    assert normalize_tag("  red \t\n wine\u00a0") == "red wine"
+    assert normalize_tag("👨‍🍳") == "👨‍🍳"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Pasta", "PASTA"), ("Straße", "STRASSE"), ("é", "E\u0301"), ("ΣΊΣΥΦΟΣ", "σίσυφος")]
+)
+def test_tags_compare_without_case_and_composition(one: str, other: str) -> None:
+    assert tag_key(one) == tag_key(other)
+
+
+@given(st.text(max_size=50))
+def test_tag_key_is_stable(value: str) -> None:
+    assert tag_key(tag_key(value)) == tag_key(value)
+
+
+def test_tag_key_is_stable_for_every_character() -> None:
+    characters = map(chr, range(sys.maxunicode + 1))
+    assert [c for c in characters if tag_key(tag_key(c)) != tag_key(c)] == []
+
+
+def test_normalize_tags_keeps_order_and_the_first_spelling() -> None:
+    assert normalize_tags(["Soup", " soup ", "Bread", "SOUP"]) == ("Soup", "Bread")
+
+
+def test_the_digest_depends_on_all_content_and_only_on_content() -> None:
+    base = Recipe(title="a", ingredients=("b",), instructions=("c",), tags=("d",), extra={"x": 1, "y": 2})
+    assert content_digest(base) == content_digest(
+        Recipe(title="a", ingredients=("b",), instructions=("c",), tags=("d",), extra={"y": 2, "x": 1})
+    )
+    others = [
+        Recipe(title="b", ingredients=("b",), instructions=("c",), tags=("d",), extra={"x": 1, "y": 2}),
+        Recipe(title="a", ingredients=("b", "c"), tags=("d",), extra={"x": 1, "y": 2}),
+        Recipe(title="a", ingredients=("b",), instructions=("c",), tags=("d",), extra={"x": 1}),
+        Recipe(title="a", ingredients=("b",), instructions=("c",), tags=("D",), extra={"x": 1, "y": 2}),
+    ]
+    assert len({content_digest(recipe) for recipe in [base, *others]}) == 5
+
+
+def test_the_digest_of_a_picture_depends_on_its_bytes() -> None:
+    one = Picture(blob="a" * 64, media_type="image/png", width=1, height=1, size=1)
+    other = Picture(blob="b" * 64, media_type="image/png", width=1, height=1, size=1)
+    assert content_digest(one) != content_digest(other)
+
+
+@pytest.mark.parametrize("extra", [{"x": float("nan")}, {"x": float("inf")}, {"x": object()}, {"x": "\ud800"}])
+def test_content_that_is_not_json_is_refused(extra: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"JSON|surrogate"):
+        content_digest(Recipe(title="a", extra=extra))  # type: ignore[arg-type]
