@@ -64,6 +64,19 @@ def open_source(
         shutil.rmtree(target, ignore_errors=True)
 
 
+def check_source(path: Path, format: str | None = None) -> None:  # noqa: A002 - the name users know
+    """Raises ImportSourceError for what can be told without unpacking an archive."""
+    if path.is_file() and path.suffix.lower() == ".zip":
+        _check_format(format)
+    else:
+        detect(path, format=format)
+
+
+def _check_format(wanted: str | None) -> None:
+    if wanted is not None and wanted not in FORMATS:
+        raise ImportSourceError(f"{wanted!r} is no format; choose one of {', '.join(FORMATS)}")
+
+
 def detect(
     path: Path,
     *,
@@ -77,8 +90,7 @@ def detect(
         ImportSourceError: missing, unknown format, or nothing in it that can be imported.
     """
     shown = name or str(path)
-    if format is not None and format not in FORMATS:
-        raise ImportSourceError(f"{format!r} is no format; choose one of {', '.join(FORMATS)}")
+    _check_format(format)
     if not path.exists():
         raise ImportSourceError(f"there is no file or folder {shown}")
     path = path.resolve()

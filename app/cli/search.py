@@ -1,0 +1,141 @@
+"""``tastespace search``: the service's search, without the service."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.common import (
+    CommandError,
+    DataDir,
+    DeviceOption,
+    EncoderOption,
+    load_settings,
+    require_catalogue,
+    run,
+    stdout,
+)
+
+if TYPE_CHECKING:
+    from app.services.search import Answer, Found, Query, Source
+    from app.settings import Settings
+    from index.types import Recipe
+
+
+class What(StrEnum):
+    RECIPES = "recipes"
+    IMAGES = "images"
+
+
+def search(
+    ctx: typer.Context,
+    what: Annotated[What, typer.Argument(help="What to find.")],
+    photo: Annotated[Path | None, typer.Option(help="Find what is like this picture.")] = None,
+    text: Annotated[str | None, typer.Option(help="Find what this text says.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="Find what is like this recipe: JSON, plain or schema.org.")
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Find what is like this tag; may be repeated.")] = None,
+    not_tag: Annotated[list[str] | None, typer.Option(help="... and unlike this one; may be repeated.")] = None,
+    only_tag: Annotated[list[str] | None, typer.Option(help="Only items that have this tag, exactly.")] = None,
+    without_tag: Annotated[list[str] | None, typer.Option(help="No items that have this tag, exactly.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    encoder: EncoderOption = None,
+    device: DeviceOption = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Find recipes or photos by a photo, a text, a recipe, or tags to add and subtract."""
+    given = [
+        name for name, value in (("--photo", photo), ("--text", text), ("--recipe", recipe), ("--tag", tag)) if value
+    ]
+    if len(given) != 1:
+        raise typer.BadParameter("give exactly one of --photo, --text, --recipe and --tag")
+    if not_tag and not tag:
+        raise typer.BadParameter("--not-tag needs a --tag to start from; --without-tag leaves out items by their tags")
+    settings = load_settings(ctx, encoder=encoder, device=device, data_dir=data_dir)
+    require_catalogue(settings)
+    from app.services.search import Query
+    from index.types import Filter, Kind
+
+    query = Query(
+        kind=Kind.RECIPE if what is What.RECIPES else Kind.IMAGE,
+        source=_source(photo, text, recipe, tag or [], not_tag or []),
+        k=k,
+        filter=Filter(tags_all=tuple(only_tag or ()), tags_none=tuple(without_tag or ())),
+    )
+    answer = run(_find(settings, query))
+    if as_json:
+        print(json.dumps({"hits": [_as_json(hit) for hit in answer.hits]}, ensure_ascii=False))
+    else:
+        _print(answer)
+
+
+def _source(photo: Path | None, text: str | None, recipe: Path | None, tags: list[str], not_tags: list[str]) -> Source:
+    from app.services.search import Photo, TagSum, Text, WholeRecipe
+
+    if photo is not None:
+        return Photo(photo.read_bytes())
+    if text is not None:
+        if not text.strip():
+            raise typer.BadParameter("--text is blank")
+        return Text(text)
+    if recipe is not None:
+        return WholeRecipe(_read_recipe(recipe))
+    return TagSum((*((tag, 1.0) for tag in tags), *((tag, -1.0) for tag in not_tags)))
+
+
+def _read_recipe(path: Path) -> Recipe:
+    from app.importers.base import parse_json, strings
+    from app.schema_org import SchemaOrgError, find_recipes, recipe_from_jsonld
+    from index.types import Recipe
+
+    try:
+        document = parse_json(path.read_text(encoding="utf-8-sig"))
+        found = next(find_recipes(document), None)
+        if found is not None:
+            return recipe_from_jsonld(found)
+    except (ValueError, SchemaOrgError) as error:
+        raise CommandError(f"{path} can't be read as a recipe: {error}") from None
+    if not isinstance(document, dict):
+        raise CommandError(f"{path} holds no recipe: it is not a JSON object")
+    title, ingredients, instructions = (strings(document.get(key)) for key in ("title", "ingredients", "instructions"))
+    if title is None or ingredients is None or instructions is None or not (title or ingredients or instructions):
+        raise CommandError(f"{path} needs a title (text), ingredients or instructions (lists of texts)")
+    return Recipe(title=" ".join(title), ingredients=ingredients, instructions=instructions)
+
+
+async def _find(settings: Settings, query: Query) -> Answer:
+    from app.runtime import Runtime
+
+    async with Runtime.open(settings) as runtime:
+        return await runtime.search.find(query)
+
+
+def _print(answer: Answer) -> None:
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("#", justify="right")
+    table.add_column("score", justify="right")
+    for name in ("id", "title", "tags"):
+        table.add_column(name, overflow="fold")
+    for rank, hit in enumerate(answer.hits, 1):
+        content = _content(hit)
+        table.add_row(str(rank), f"{hit.score:.3f}", hit.item.id, content["title"], ", ".join(content["tags"]))
+    stdout().print(table)
+
+
+def _as_json(hit: Found) -> dict[str, Any]:
+    return {"id": hit.item.id, "score": round(hit.score, 6), **_content(hit)}
+
+
+def _content(hit: Found) -> dict[str, Any]:
+    from index.types import StoredRecipe
+
+    content = hit.item.recipe if isinstance(hit.item, StoredRecipe) else hit.item.picture
+    return {"title": content.title, "tags": list(content.tags)}

@@ -1,0 +1,41 @@
+"""``tastespace serve``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.cli.common import DataDir, DeviceOption, EncoderOption, load_settings
+
+
+def serve(
+    ctx: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Address to listen on (127.0.0.1).", show_default=False)] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (8000); 0: any free one.")] = None,
+    encoder: EncoderOption = None,
+    device: DeviceOption = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Start the service."""
+    settings = load_settings(ctx, host=host, port=port, encoder=encoder, device=device, data_dir=data_dir)
+    import uvicorn
+
+    from app.factory import create_app
+    from app.observability import configure_logging
+
+    configure_logging(settings.log_level, as_json=settings.log_json)
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=30,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
