@@ -82,7 +82,7 @@ class Lane:
     def occupancy(self) -> int:
         """Items queued and running: what a new item has before it."""
         with self._changed:
-            return len(self._backlog) + (len(self._running.slots) if self._running else 0)
+            return len(self._backlog) + self._running_items()
 
     def start(self) -> Future[None]:
         """Start the thread; the future is done when the worker is loaded and tested.
@@ -174,7 +174,7 @@ class Lane:
                 state=state,
                 detail=detail,
                 queued_items=len(self._backlog),
-                running_items=len(self._running.slots) if self._running else 0,
+                running_items=self._running_items(),
                 completed_items=self._completed,
                 failed_items=self._failed,
                 device=self._worker.device,
@@ -210,7 +210,6 @@ class Lane:
             self._set_state(LaneState.FAILED, "its thread failed; restart the service")
         finally:
             self._let_go("its thread ended")
-            self._running = None
             self._supervisor.close()
 
     def _serve(self) -> None:
@@ -243,12 +242,13 @@ class Lane:
                     )
                 if self._stopping:
                     return None
-                batch, expired = (None, []) if self._doubtful else self._take()
+                doubtful = self._doubtful
+                batch, expired = (None, []) if doubtful else self._take()
             for ticket in expired:
                 ticket.fail(DeadlineError("the work did not start in time"))
             if batch is not None:
                 return batch
-            if self._doubtful:
+            if doubtful:
                 self._supervisor.test_again()
                 with self._changed:
                     self._stalled = self._doubtful = False
@@ -282,11 +282,11 @@ class Lane:
         """Fail everything that waits, then load the worker again until it answers. False when told to stop."""
         self._set_state(LaneState.FAILED, reason)
         self._let_go(reason)
-        self._running = None
         while True:
             pause_s = self._limits.restart_pause_s(self._restarts)
             self._restarts += 1
             with self._changed:
+                self._running = None
                 if self._changed.wait_for(lambda: self._stopping, pause_s):
                     return False
             self._supervisor.close()
@@ -313,6 +313,10 @@ class Lane:
             if self._thread is None or not self._thread.is_alive():
                 return LaneState.FAILED, "its thread ended"
         return self._state, self._detail
+
+    def _running_items(self) -> int:
+        alive = self._thread is not None and self._thread.is_alive()
+        return len(self._running.slots) if self._running and alive else 0
 
     def _set_state(self, state: LaneState, detail: str) -> None:
         with self._changed:

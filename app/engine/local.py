@@ -122,8 +122,13 @@ class LocalEngine:
         return await _outcomes(future, timeout_s)
 
     def health(self) -> EngineHealth:
+        """Ready while each operation has a lane that is: of two GPUs one may be down and the service still serves."""
         lanes = tuple(lane.health() for lane in self._lanes)
-        return EngineHealth(ready=all(each.state is LaneState.READY for each in lanes), lanes=lanes)
+        offered = frozenset[Operation]().union(*(lane.operations for lane in self._lanes))
+        served = frozenset[Operation]().union(
+            *(lane.operations for lane, each in zip(self._lanes, lanes, strict=True) if each.state is LaneState.READY)
+        )
+        return EngineHealth(ready=offered == served, lanes=lanes)
 
     def _lane_for(self, operation: Operation) -> Lane:
         lanes = [lane for lane in self._lanes if operation in lane.operations]
