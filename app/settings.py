@@ -51,7 +51,8 @@ class Settings(BaseSettings):
 
     # Limits
     max_body_mb: int = Field(32, ge=1, le=65536, description="Largest request body (imports: import_max_mb).")
-    max_upload_files: int = Field(64, ge=1, le=1000, description="Most files or items in one call.")
+    max_upload_files: int = Field(64, ge=1, le=1000, description="Most pictures in one call.")
+    max_items: int = Field(1000, ge=1, le=10_000, description="Most recipes in one call.")
     max_pixels: int = Field(50_000_000, ge=1, description="Largest picture, width times height.")
     import_max_mb: int = Field(2048, ge=1, le=1_048_576, description="Largest archive, packed and unpacked each.")
     import_roots: Annotated[tuple[Path, ...], NoDecode] = Field((), description="Server folders that may be imported.")

@@ -1,0 +1,49 @@
+"""What handlers are given."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query
+from starlette.requests import Request
+
+from app.ids import check_id
+from app.runtime import Runtime
+from app.security import check_key
+from index.types import Filter
+
+
+def get_runtime(request: Request) -> Runtime:
+    runtime = request.app.state.runtime
+    assert isinstance(runtime, Runtime)
+    return runtime
+
+
+RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
+
+
+def require_key(request: Request, runtime: RuntimeDep) -> None:
+    check_key(request, runtime.settings.api_key)
+
+
+def _item_id(
+    item_id: Annotated[
+        str,
+        Path(description="1 to 128 characters, percent-encoded; no '/'.", examples=["spaghetti-carbonara"]),
+    ],
+) -> str:
+    return check_id(item_id)
+
+
+ItemIdDep = Annotated[str, Depends(_item_id)]
+
+CursorQuery = Annotated[str | None, Query(description="`next_cursor` of the page before.", max_length=512)]
+LimitQuery = Annotated[int, Query(ge=1, le=1000, description="Most items on the page.", examples=[50])]
+TagQuery = Annotated[
+    list[str],
+    Query(alias="tag", description="Only items with this tag; repeat it for several.", examples=[["pasta"]]),
+]
+
+
+def tag_filter(tags: list[str], *, has_image: bool | None = None, has_recipe: bool | None = None) -> Filter:
+    return Filter(tags_all=tuple(tags), has_image=has_image, has_recipe=has_recipe)

@@ -1,0 +1,127 @@
+"""``/v1/imports``."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, get_args
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from app.api.bodies import (
+    JSON,
+    MULTIPART,
+    form_file,
+    form_text,
+    media_type,
+    read_form,
+    read_json,
+    unsupported,
+    validated,
+)
+from app.api.deps import RuntimeDep
+from app.api.jobs import job_out
+from app.api.openapi import FILE, body, form_content, json_content, problems
+from app.api.present import addresses
+from app.problems import Problem, field_problem
+from app.runtime import Runtime
+from app.schemas.jobs import FolderImport, ImportFormat, JobOut
+from index.jobs import Job
+
+_ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
+_ARCHIVE = form_content(
+    {"file": dict(FILE), "format": {"type": "string", "enum": list(get_args(ImportFormat))}},
+    ["file"],
+    {"file": "(bytes of recipes.zip)"},
+)
+
+
+def imports_router(max_bytes: int) -> APIRouter:
+    """The routes; an archive may have ``max_bytes``, more than other bodies."""
+    router = APIRouter(prefix="/imports", tags=["imports"], max_body_size=max_bytes)
+
+    @router.post(
+        "",
+        summary="Import a collection",
+        status_code=202,
+        response_model=JobOut,
+        responses=problems("bad-request", "forbidden", "too-large", "unsupported-media-type"),
+        openapi_extra=body(_ARCHIVE, json_content(FolderImport)),
+    )
+    async def create_import(request: Request, runtime: RuntimeDep) -> JSONResponse:
+        """A zip archive (multipart form with `file`), or JSON with a `folder` of the server where the settings allow
+        that. Recipe folders, Hugo or Jekyll sites, schema.org JSON-LD, CSV and plain folders of pictures are
+        recognised. The answer is a job; follow it at `links.self`."""
+        if media_type(request) == MULTIPART:
+            job = await _from_archive(request, runtime)
+        elif media_type(request) == JSON:
+            job = await _from_folder(validated(FolderImport, await read_json(request)), runtime)
+        else:
+            raise unsupported(request, MULTIPART, JSON)
+        where = addresses(request)
+        answer = job_out(job, (), where).model_dump(mode="json")
+        return JSONResponse(answer, 202, headers={"Location": where.job(job.id)})
+
+    return router
+
+
+async def _from_archive(request: Request, runtime: Runtime) -> Job:
+    async with read_form(request, max_files=1, fields=frozenset({"file", "format"})) as form:
+        file = form_file(form, "file")
+        format_name = form_text(form, "format")
+        if format_name is not None and format_name not in get_args(ImportFormat):
+            raise field_problem("format", f"choose one of {', '.join(get_args(ImportFormat))}, or leave it out")
+        if not (await file.read(4)).startswith(_ZIP_SIGNATURES):
+            raise field_problem("file", "send a zip archive")
+        await file.seek(0)
+        path = runtime.settings.uploads_dir / f"{uuid.uuid4().hex}.zip"
+        with _kept_on_success(path):
+            await run_in_threadpool(_spool, file.file, path)
+            name = Path(file.filename or "archive.zip").name[:200]
+            return await runtime.jobs.submit_import(path, name=name, uploaded=True, format_name=format_name)
+
+
+def _spool(source: BinaryIO, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+
+
+@contextlib.contextmanager
+def _kept_on_success(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+async def _from_folder(wanted: FolderImport, runtime: Runtime) -> Job:
+    roots = runtime.settings.import_roots
+    if not roots:
+        raise Problem("forbidden", "This server imports no folders of its own; upload a zip archive instead.")
+    folder = await runtime.executors.database(_allowed_folder, wanted.folder, roots)
+    return await runtime.jobs.submit_import(folder, name=wanted.folder, uploaded=False, format_name=wanted.format)
+
+
+def _allowed_folder(text: str, roots: tuple[Path, ...]) -> Path:
+    """The folder with every symbolic link followed, so that none can lead out.
+
+    One answer for what is missing and what is outside: nobody shall learn what else the server has.
+    """
+    refused = Problem("forbidden", "folder: there is no such folder below one that this server may import.")
+    if "\0" in text:
+        raise refused
+    try:
+        resolved = Path(text).resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise refused from None
+    if not resolved.is_dir() or not any(resolved.is_relative_to(root) for root in roots):
+        raise refused
+    return resolved

@@ -1,0 +1,188 @@
+"""Everything that one process of Tastespace has open: catalogue, blobs, index, engine, threads, services."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from app.builtin import builtin_bundles
+from app.engine.limits import LaneLimits
+from app.engine.local import LocalEngine
+from app.engine.types import Engine, Priority
+from app.engine.workers import WorkerSpec
+from app.executors import Executors
+from app.metrics import Metrics
+from app.services.ingest import Ingest
+from app.services.jobs import JobRunner
+from app.services.library import Library
+from app.services.resources import Resources
+from app.services.search import Search
+from app.settings import Settings
+from index.blobs import BlobStore
+from index.catalogue import Catalogue
+from index.jobs import JobStore
+from index.replica import IndexReplica
+from index.types import Generation, Kind
+
+logger = logging.getLogger(__name__)
+
+_SWEEP_INTERVAL_S = 24 * 3600.0
+_BLOB_GRACE_S = 24 * 3600.0
+
+
+def local_engine(settings: Settings, metrics: Metrics) -> LocalEngine:
+    """The engine that the settings ask for; not started."""
+    spec = WorkerSpec("encoder", settings.encoder, settings.device, settings.threads or 0)
+    limits = LaneLimits(
+        max_queue_items=settings.queue_items,
+        max_batch=settings.batch_items,
+        batch_wait_s=settings.batch_wait_ms / 1e3,
+    )
+    return LocalEngine.from_specs([spec], limits=limits, observer=metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One per process, opened by :meth:`open`; routes, jobs and the command line all work with it."""
+
+    resources: Resources
+    jobs: JobRunner
+    ingest: Ingest
+    search: Search
+    library: Library
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, engine: Engine | None = None) -> AsyncIterator[Self]:
+        """Open everything, and close it in the reverse order; a changed index is saved now and then and at the end.
+
+        ``engine`` (not started; its life is this runtime's) replaces the one that the settings ask for.
+
+        Raises:
+            UnavailableError: the model can't be loaded.
+            FingerprintError: the catalogue's vectors were made by another encoder.
+            ValueError, IndexRoomError, OSError: the catalogue or its folder can't be opened.
+        """
+        metrics = Metrics()
+        async with AsyncExitStack() as stack:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            executors = Executors(settings.decode_threads, settings.database_threads)
+            stack.callback(executors.close)
+            catalogue = await executors.database(Catalogue.open, settings.catalogue_url)
+            stack.callback(catalogue.close)
+            running = engine or local_engine(settings, metrics)
+            stack.push_async_callback(running.stop)
+            await running.start()
+            info = running.encoder
+            generation = await executors.database(catalogue.ensure_generation, info.fingerprint, info.name, info.dim)
+            replica = await executors.database(IndexReplica, catalogue, settings.index_dir, generation)
+            stack.callback(_save, replica)
+            resources = Resources(
+                settings=settings,
+                catalogue=catalogue,
+                blobs=BlobStore(settings.blobs_url),
+                replica=replica,
+                engine=running,
+                executors=executors,
+                metrics=metrics,
+                generation=generation,
+            )
+            metrics.watch(running.health, lambda: _sizes(resources))
+            maintenance = asyncio.create_task(_maintain(resources), name="maintenance")
+            stack.push_async_callback(_cancelled, maintenance)
+            ingest = Ingest(resources)
+            jobs = JobRunner(JobStore(catalogue.database), resources, ingest)
+            runtime = cls(resources, jobs, ingest, Search(resources), Library(resources))
+            stack.push_async_callback(jobs.stop)
+            yield runtime
+
+    @property
+    def settings(self) -> Settings:
+        return self.resources.settings
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.resources.catalogue
+
+    @property
+    def blobs(self) -> BlobStore:
+        return self.resources.blobs
+
+    @property
+    def replica(self) -> IndexReplica:
+        return self.resources.replica
+
+    @property
+    def engine(self) -> Engine:
+        return self.resources.engine
+
+    @property
+    def executors(self) -> Executors:
+        return self.resources.executors
+
+    @property
+    def metrics(self) -> Metrics:
+        return self.resources.metrics
+
+    @property
+    def generation(self) -> Generation:
+        return self.resources.generation
+
+    async def fill_builtin(self) -> int:
+        """Store the built-in recipes in a catalogue that never held anything; returns how many were stored."""
+        if not self.settings.builtin_catalogue or await self.executors.database(self.catalogue.head):
+            return 0
+        bundles = builtin_bundles()
+        outcomes = await self.ingest.put_many(bundles, Priority.BULK)
+        stored = sum(outcome.ok for outcome in outcomes)
+        logger.info("the catalogue was empty: stored %d built-in recipes", stored)
+        return stored
+
+
+def _sizes(resources: Resources) -> dict[str, dict[str, int]]:
+    return {
+        "catalogue_items": {kind.value: resources.catalogue.count(kind) for kind in Kind},
+        "index_items": {kind.value: len(resources.replica.index(kind)) for kind in Kind},
+    }
+
+
+def _save(replica: IndexReplica) -> None:
+    try:
+        replica.save()
+    except OSError as error:
+        # The index is a cache: without its file the next start takes longer, and nothing is lost.
+        logger.error("the index could not be saved: %s", error)
+
+
+async def _maintain(resources: Resources) -> None:
+    """Save the index, and sweep blobs that nothing names, now and then."""
+    interval = resources.settings.index_save_interval_s
+    since_sweep = _SWEEP_INTERVAL_S
+    while True:
+        await asyncio.sleep(interval)
+        await resources.executors.database(_save, resources.replica)
+        since_sweep += interval
+        if since_sweep >= _SWEEP_INTERVAL_S:
+            since_sweep = 0.0
+            await resources.executors.database(_sweep, resources)
+
+
+def _sweep(resources: Resources) -> None:
+    try:
+        removed = resources.blobs.sweep(resources.catalogue.blob_in_use, _BLOB_GRACE_S)
+    except Exception:
+        logger.exception("the sweep of unused blobs failed")
+        return
+    if removed:
+        logger.info("removed %d blobs that nothing names", removed)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

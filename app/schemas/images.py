@@ -1,0 +1,111 @@
+"""Photos as clients send and get them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from app.schemas.common import Extra, ItemId, Request, Response, Tag, Tags, Title
+
+EXAMPLE_STORED_IMAGE = {
+    "id": "carbonara-1",
+    "title": "A plate of carbonara",
+    "tags": ["pasta"],
+    "extra": {},
+    "generated": False,
+    "recipe_ids": ["spaghetti-carbonara"],
+    "media_type": "image/jpeg",
+    "width": 1200,
+    "height": 900,
+    "size": 182044,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "revision": 1,
+    "created_at": "2026-01-31T12:00:00Z",
+    "updated_at": "2026-01-31T12:00:00Z",
+    "links": {
+        "self": "/v1/images/carbonara-1",
+        "file": "/v1/images/carbonara-1/file",
+        "thumbnail": "/v1/images/carbonara-1/thumbnail",
+        "recipes": ["/v1/recipes/spaghetti-carbonara"],
+    },
+}
+
+RecipeIds = Annotated[list[ItemId], Field(max_length=1000)]
+
+
+class ImageFields(Request):
+    """What is said about a photo."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"title": "A plate of carbonara", "tags": ["pasta"], "recipe_ids": []}]}
+    )
+
+    title: Title = ""
+    tags: Tags = []
+    extra: Extra = {}
+    generated: bool = Field(False, description="Drawn by a model, not taken with a camera.")
+    recipe_ids: RecipeIds | None = Field(None, description="Recipes it shows; left out: the links stay as they are.")
+
+
+class ImageIn(ImageFields):
+    """What is said about one uploaded file. Without an ``id`` a new one is made."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"id": "carbonara-1", "title": "A plate of carbonara", "tags": ["pasta"]}]}
+    )
+
+    id: ItemId | None = None
+
+
+class ImagePatch(Request):
+    """Changes as a JSON merge patch (RFC 7396): what is left out stays, null empties, ``extra`` is merged."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"tags": ["pasta", "italian"], "title": None}]})
+
+    title: Title | None = None
+    tags: Annotated[list[Tag], Field(max_length=100)] | None = None
+    extra: dict[str, JsonValue] | None = None
+    recipe_ids: RecipeIds | None = None
+
+
+class ImageLinks(Response):
+    self: str
+    file: str
+    thumbnail: str
+    recipes: list[str]
+
+
+class ImageOut(Response):
+    """A stored photo; width and height are in pixels, upright; size is in bytes."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_STORED_IMAGE]})
+
+    id: str
+    title: str
+    tags: list[str]
+    extra: dict[str, JsonValue]
+    generated: bool
+    recipe_ids: list[str]
+    media_type: str
+    width: int
+    height: int
+    size: int
+    sha256: str
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+    links: ImageLinks
+
+
+class ImagePage(Response):
+    """One page of a listing; ``next`` is the address of the next page."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [EXAMPLE_STORED_IMAGE], "next_cursor": None, "next": None}]}
+    )
+
+    items: list[ImageOut]
+    next_cursor: str | None
+    next: str | None

@@ -1,0 +1,205 @@
+"""Searches: exactly one source, a filter, a window; and their hits."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.schemas.common import MAX_K, MAX_OFFSET, Finite, ItemId, Query, Request, Response, Tag
+from app.schemas.images import EXAMPLE_STORED_IMAGE, ImageOut
+from app.schemas.recipes import EXAMPLE_STORED_RECIPE, RecipeOut, RecipePart
+from index.types import Filter
+
+FilterTags = Annotated[list[Tag], Field(max_length=100)]
+FilterIds = Annotated[list[ItemId], Field(max_length=10_000)]
+
+
+class FilterIn(Request):
+    """Exact conditions, all of which must hold. Tags compare without regard to case."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"tags_all": ["vegetarian"], "tags_none": ["dessert"]}]})
+
+    tags_all: FilterTags = []
+    tags_any: FilterTags = []
+    tags_none: FilterTags = []
+    ids: FilterIds | None = Field(None, description="Only these.")
+    exclude_ids: FilterIds = Field([], description="None of these.")
+    has_image: bool | None = Field(None, description="Recipes with (or without) a linked photo.")
+    has_recipe: bool | None = Field(None, description="Photos with (or without) a linked recipe.")
+    generated: bool | None = Field(None, description="Photos drawn by a model (or not).")
+
+    def to_filter(self) -> Filter:
+        values = self.model_dump()
+        return Filter(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+class Window(Request):
+    """Which of the ranked items are answered."""
+
+    k: int = Field(10, ge=1, le=MAX_K, description="How many hits.")
+    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="How many hits to leave out first.")
+    filter: FilterIn = FilterIn()
+
+
+class _Search(Window):
+    sources: ClassVar[tuple[str, ...]]
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [name for name in self.sources if getattr(self, name) is not None]
+        if len(given) != 1:
+            names = ", ".join(self.sources)
+            raise ValueError(f"give exactly one of {names} (got {', '.join(given) or 'none'})")
+        return self
+
+    @property
+    def source(self) -> str:
+        return next(name for name in self.sources if getattr(self, name) is not None)
+
+
+class RecipeSearch(_Search):
+    """Recipes by a stored photo, by text, by a recipe (whole or in part) or by a stored recipe."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"image_id": "carbonara-1", "k": 5},
+                {"text": "something warm with chickpeas", "filter": {"tags_none": ["meat"]}},
+                {"recipe": {"ingredients": ["rice", "saffron", "mussels"]}},
+            ]
+        }
+    )
+    sources: ClassVar[tuple[str, ...]] = ("image_id", "text", "recipe", "recipe_id")
+
+    image_id: ItemId | None = None
+    text: Query | None = None
+    recipe: RecipePart | None = None
+    recipe_id: ItemId | None = None
+
+
+class WeightedTag(Request):
+    tag: Tag
+    weight: Finite = Field(1.0, gt=0, le=100)
+
+
+class TagTerms(Request):
+    """Tags to add and to subtract: ``include`` pulls, ``exclude`` pushes, in proportion to the weights."""
+
+    include: list[Tag | WeightedTag] = Field(min_length=1, max_length=50)
+    exclude: list[Tag | WeightedTag] = Field([], max_length=50)
+
+    def weighted(self) -> list[tuple[str, float]]:
+        """(tag, signed weight) in order, includes first."""
+        pairs = [(term, 1.0) for term in self.include]
+        pairs += [(term, -1.0) for term in self.exclude]
+        return [
+            (term.tag, sign * term.weight) if isinstance(term, WeightedTag) else (term, sign) for term, sign in pairs
+        ]
+
+
+class ImageSearch(_Search):
+    """Photos by a recipe (whole or in part), a stored recipe, text, a stored photo, or tags."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"tags": {"include": ["pasta", {"tag": "tomato", "weight": 0.5}], "exclude": ["meat"]}, "k": 12},
+                {"recipe": {"title": "Paella", "ingredients": ["rice", "saffron"]}},
+                {"text": "a bowl of noodle soup", "filter": {"has_recipe": True}},
+            ]
+        }
+    )
+    sources: ClassVar[tuple[str, ...]] = ("recipe", "recipe_id", "text", "image_id", "tags")
+
+    recipe: RecipePart | None = None
+    recipe_id: ItemId | None = None
+    text: Query | None = None
+    image_id: ItemId | None = None
+    tags: TagTerms | None = None
+
+
+class TermOut(Response):
+    """What one term of the query gave to the score of a hit; the contributions of all terms add up to it."""
+
+    term: str
+    weight: float
+    contribution: float
+
+
+class _Hit(Response):
+    id: str
+    score: float = Field(ge=-1, le=1, description="Cosine of query and item.")
+    terms: list[TermOut] | None = Field(None, description="For queries of several terms.")
+
+
+class RecipeHit(_Hit):
+    recipe: RecipeOut
+
+
+class ImageHit(_Hit):
+    image: ImageOut
+
+
+class _Hits(Response):
+    k: int
+    offset: int
+    took_ms: dict[str, float] = Field(description="Milliseconds by stage; also in the Server-Timing header.")
+
+
+class RecipeHits(_Hits):
+    """Recipes, best first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "k": 1,
+                    "offset": 0,
+                    "took_ms": {"decode": 4.1, "encode": 12.9, "search": 0.6, "fetch": 1.2},
+                    "hits": [
+                        {"id": "spaghetti-carbonara", "score": 0.61, "terms": None, "recipe": EXAMPLE_STORED_RECIPE}
+                    ],
+                }
+            ]
+        }
+    )
+
+    hits: list[RecipeHit]
+
+
+class ImageHits(_Hits):
+    """Photos, best first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "k": 1,
+                    "offset": 0,
+                    "took_ms": {"encode": 5.2, "search": 0.6, "fetch": 1.2},
+                    "hits": [
+                        {
+                            "id": "carbonara-1",
+                            "score": 0.55,
+                            "terms": [
+                                {"term": "pasta", "weight": 1.0, "contribution": 0.62},
+                                {"term": "meat", "weight": -1.0, "contribution": -0.07},
+                            ],
+                            "image": EXAMPLE_STORED_IMAGE,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    hits: list[ImageHit]
+
+
+class PhotoSearch(BaseModel):
+    """The form fields beside an uploaded photo; ``filter`` is JSON."""
+
+    k: int = Field(10, ge=1, le=MAX_K)
+    offset: int = Field(0, ge=0, le=MAX_OFFSET)
+    filter: FilterIn = FilterIn()

@@ -1,0 +1,118 @@
+"""Health, models, tags, and the page at the root."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict
+
+from app.schemas.common import Response
+
+
+class Service(Response):
+    """Where things are."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "tastespace", "version": "0.1.0", "links": {"docs": "/docs", "ready": "/readyz"}}]
+        }
+    )
+
+    name: str
+    version: str
+    links: dict[str, str]
+
+
+class Alive(Response):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(Response):
+    """Models and index answer."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"status": "ready", "checks": {"catalogue": "ok", "encoder": "ok", "index": "ok"}}]
+        }
+    )
+
+    status: Literal["ready"] = "ready"
+    checks: dict[str, str]
+
+
+class Lane(Response):
+    lane: str
+    state: str
+    detail: str
+    device: str
+    queued_items: int
+    running_items: int
+    completed_items: int
+    failed_items: int
+
+
+class Encoder(Response):
+    """The joint encoder. `fingerprint` covers weights, preprocessing and tokenizer."""
+
+    name: str
+    fingerprint: str
+    dim: int
+    image_size: int
+    device: str
+    parameters: int
+    licence: str
+    description: str
+
+
+class Models(Response):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "encoder": {
+                        "name": "tastespace-lite",
+                        "fingerprint": "6c1f0d1e",
+                        "dim": 512,
+                        "image_size": 224,
+                        "device": "cpu",
+                        "parameters": 30000000,
+                        "licence": "see the model card",
+                        "description": "",
+                    },
+                    "lanes": [
+                        {
+                            "lane": "encoder",
+                            "state": "ready",
+                            "detail": "",
+                            "device": "cpu",
+                            "queued_items": 0,
+                            "running_items": 0,
+                            "completed_items": 160,
+                            "failed_items": 0,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    encoder: Encoder
+    lanes: list[Lane]
+
+
+class TagOut(Response):
+    tag: str
+    count: int
+
+
+class TagsOut(Response):
+    """Tags, most used first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "recipe", "tags": [{"tag": "pasta", "count": 12}]}]}
+    )
+
+    kind: Literal["recipe", "image"]
+    tags: list[TagOut]
