@@ -161,7 +161,8 @@ def _roles(header: list[str]) -> dict[int, str]:
 def _cell_list(cell: str, separators: tuple[str, ...] = _SEPARATORS) -> tuple[str, ...]:
     text = cell.replace("\r\n", "\n").replace("\r", "\n").strip()
     if text.startswith("[") and text.endswith("]"):
-        found = strings(_literal(text))
+        values = _literal(text)
+        found = strings(values) if isinstance(values, list) else None
         if found is not None:
             return found
     for separator in separators:
