@@ -117,5 +117,5 @@ class _StartFailure:
         except Exception as error:
             if held:
                 known = isinstance(error, EngineError | IndexRoomError | ValueError | OSError)
-                await send(held[0] | {"message": f"Tastespace can't start: {error}"} if known else held[0])
+                await send({**held[0], "message": f"Tastespace can't start: {error}"} if known else held[0])
             raise

@@ -1,4 +1,4 @@
-"""Inner middleware: unforeseen errors become problems, work of clients that left is cancelled, odd paths are refused."""
+"""Inner middleware: unforeseen errors become problems, work of clients that left is cancelled, odd paths refused."""
 
 from __future__ import annotations
 

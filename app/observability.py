@@ -149,7 +149,7 @@ class _Exchange:
         headers = MutableHeaders(raw=list(message.get("headers", [])))
         if self.status >= 400 and headers.get("content-type", "").startswith("text/plain"):
             return await self._replace(headers)
-        return message | {"headers": self._finish(headers).raw}
+        return {**message, "headers": self._finish(headers).raw}
 
     def _finish(self, headers: MutableHeaders) -> MutableHeaders:
         headers["X-Request-ID"] = self._request_id

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: the types, the exception, and the translation of everything that can be raised."""
+"""Errors as RFC 9457 problem details: the types, the exception, and the translation of all that can be raised."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ _SLUG_OF_STATUS: Mapping[int, str] = MappingProxyType(
 )
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - the word of RFC 9457
     """Raise to answer with a problem. ``detail`` is one sentence that names the field and the remedy."""
 
     def __init__(
@@ -178,12 +178,13 @@ async def _on_known(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_validation(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    return validation_problem(error.errors()).response(_instance(request))
+    errors = error.errors() if isinstance(error, RequestValidationError) else []
+    return validation_problem(errors).response(_instance(request))
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
+    if not isinstance(error, HTTPException):
+        raise error
     slug = _SLUG_OF_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal")
     detail = {
         404: f"There is nothing at {request.url.path}; the addresses are listed at /docs.",
@@ -193,7 +194,7 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
     return Problem(slug, detail, headers=error.headers).response(_instance(request))
 
 
-async def _on_disconnect(request: Request, error: Exception) -> JSONResponse:
+async def _on_disconnect(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - the signature is given
     return Problem("bad-request", "The client went away before the request was complete.").response(_instance(request))
 
 

@@ -135,7 +135,7 @@ class Runtime:
 
     async def fill_builtin(self) -> int:
         """Store the built-in recipes in a catalogue that never held anything; returns how many were stored."""
-        if not self.settings.builtin_catalogue or await self.executors.database(self.catalogue.head):
+        if not self.settings.builtin_catalogue or await self.executors.database(self.catalogue.head) > 0:
             return 0
         bundles = builtin_bundles()
         outcomes = await self.ingest.put_many(bundles, Priority.BULK)

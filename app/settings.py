@@ -26,40 +26,40 @@ class Settings(BaseSettings):
     )
 
     # Where things are kept
-    data_dir: Path = Field(Path("tastespace-data"), description="Folder of the catalogue, pictures and index.")
-    database_url: str | None = Field(None, description="SQLAlchemy URL of the catalogue; default: SQLite in data_dir.")
-    blob_url: str | None = Field(None, description="fsspec URL of the pictures; default: a folder in data_dir.")
-    builtin_catalogue: bool = Field(True, description="Fill an empty catalogue with the built-in recipes.")
+    data_dir: Path = Field(default=Path("tastespace-data"), description="Folder of the catalogue, pictures and index.")
+    database_url: str | None = Field(default=None, description="Catalogue; default: SQLite in data_dir.")
+    blob_url: str | None = Field(default=None, description="fsspec URL of the pictures; default: a folder in data_dir.")
+    builtin_catalogue: bool = Field(default=True, description="Fill an empty catalogue with the built-in recipes.")
 
     # Model and engine
-    encoder: str = Field("tastespace-lite", min_length=1, description="Joint encoder, see models.registry.")
-    device: str = Field("cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$", description="Where the model runs.")
-    threads: int | None = Field(None, ge=1, le=1024, description="CPU threads of the model; default: all cores.")
-    queue_items: int = Field(512, ge=1, description="Items that may wait for the model before 503 is answered.")
-    batch_items: int = Field(32, ge=1, le=4096, description="Most items in one batch of the model.")
-    batch_wait_ms: float = Field(2.0, ge=0, le=1000, description="How long a batch waits for company.")
-    decode_threads: int | None = Field(None, ge=1, le=256, description="Threads that decode pictures.")
-    database_threads: int = Field(8, ge=1, le=256, description="Threads that speak to the catalogue and the index.")
-    request_timeout_s: float = Field(30.0, gt=0, le=3600, description="Longest time a request waits for the model.")
-    index_save_interval_s: float = Field(300.0, gt=0, description="How often a changed index is saved.")
+    encoder: str = Field(default="tastespace-lite", min_length=1, description="Joint encoder, see models.registry.")
+    device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$", description="Where the model runs.")
+    threads: int | None = Field(default=None, ge=1, le=1024, description="CPU threads of the model.")
+    queue_items: int = Field(default=512, ge=1, description="Items that may wait for the model before 503 is answered.")
+    batch_items: int = Field(default=32, ge=1, le=4096, description="Most items in one batch of the model.")
+    batch_wait_ms: float = Field(default=0.0, ge=0, le=1000, description="How long an idle lane waits for company.")
+    decode_threads: int | None = Field(default=None, ge=1, le=256, description="Threads that decode pictures.")
+    database_threads: int = Field(default=8, ge=1, le=256, description="Threads for catalogue and index.")
+    request_timeout_s: float = Field(default=30.0, gt=0, le=3600, description="Longest wait of a request.")
+    index_save_interval_s: float = Field(default=300.0, gt=0, description="How often a changed index is saved.")
 
     # HTTP
-    host: str = Field("127.0.0.1", min_length=1)
-    port: int = Field(8000, ge=0, le=65535, description="0: any free port.")
-    api_key: SecretStr | None = Field(None, description="When set, /v1 wants `Authorization: Bearer KEY`.")
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), description="Origins that browsers may call from.")
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8000, ge=0, le=65535, description="0: any free port.")
+    api_key: SecretStr | None = Field(default=None, description="When set, /v1 wants `Authorization: Bearer KEY`.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(default=(), description="Origins of browser pages.")
 
     # Limits
-    max_body_mb: int = Field(32, ge=1, le=65536, description="Largest request body (imports: import_max_mb).")
-    max_upload_files: int = Field(64, ge=1, le=1000, description="Most pictures in one call.")
-    max_items: int = Field(1000, ge=1, le=10_000, description="Most recipes in one call.")
-    max_pixels: int = Field(50_000_000, ge=1, description="Largest picture, width times height.")
-    import_max_mb: int = Field(2048, ge=1, le=1_048_576, description="Largest archive, packed and unpacked each.")
-    import_roots: Annotated[tuple[Path, ...], NoDecode] = Field((), description="Server folders that may be imported.")
+    max_body_mb: int = Field(default=32, ge=1, le=65536, description="Largest request body (imports: import_max_mb).")
+    max_upload_files: int = Field(default=64, ge=1, le=1000, description="Most pictures in one call.")
+    max_items: int = Field(default=1000, ge=1, le=10_000, description="Most recipes in one call.")
+    max_pixels: int = Field(default=50_000_000, ge=1, description="Largest picture, width times height.")
+    import_max_mb: int = Field(default=2048, ge=1, le=1_048_576, description="Largest archive, packed or unpacked.")
+    import_roots: Annotated[tuple[Path, ...], NoDecode] = Field(default=(), description="Folders that may be imported.")
 
     # Logging
     log_level: LogLevel = "info"
-    log_json: bool = Field(False, description="One JSON object a line instead of text.")
+    log_json: bool = Field(default=False, description="One JSON object a line instead of text.")
 
     @field_validator("cors_origins", "import_roots", mode="before")
     @classmethod

@@ -14,8 +14,7 @@ from index.types import Filter
 
 
 def get_runtime(request: Request) -> Runtime:
-    runtime = request.app.state.runtime
-    assert isinstance(runtime, Runtime)
+    runtime: Runtime = request.app.state.runtime
     return runtime
 
 

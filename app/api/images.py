@@ -97,7 +97,7 @@ async def create_images(request: Request, runtime: RuntimeDep) -> Response:
         outcome = await runtime.ingest.put_image(items[0])
         return await _stored_answer(request, runtime, outcome)
     outcomes = await runtime.ingest.put_many([Bundle(pictures=(item,)) for item in items])
-    answer = multi_status([outcome.pictures[0] for outcome in outcomes], addresses(request))
+    answer = multi_status([outcome.parts[0] for outcome in outcomes], addresses(request))
     return JSONResponse(answer.model_dump(mode="json"), 207)
 
 
@@ -250,7 +250,6 @@ def _changed(picture: Picture, fields: ImageFields, patch: Mapping[str, Any]) ->
 async def _stored_answer(request: Request, runtime: Runtime, outcome: ItemOutcome) -> Response:
     if outcome.result is None:
         raise outcome_problem(outcome)
-    assert outcome.id is not None
     item = await runtime.library.image(outcome.id)
     created = outcome.result.status is WriteStatus.CREATED
     headers = {"Location": addresses(request).image(item.id)} if created else {}

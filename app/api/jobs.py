@@ -59,7 +59,7 @@ async def get_job(
     responses=problems("unknown-item"),
 )
 async def cancel_job(request: Request, runtime: RuntimeDep, job_id: JobIdPath) -> JobOut:
-    """A running job ends after the items it is at; what is stored by then stays. A job that has ended stays as it is."""
+    """A running job ends after the items it is at; what is stored by then stays. One that has ended stays so."""
     return job_out(await runtime.jobs.cancel(job_id), (), addresses(request))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -49,10 +49,8 @@ def ref(model: type[BaseModel]) -> dict[str, str]:
 
 def examples_of(model: type[BaseModel]) -> dict[str, Any]:
     """The model's examples as OpenAPI's named examples."""
-    extra = model.model_config.get("json_schema_extra")
-    assert isinstance(extra, Mapping)
+    extra = cast(Mapping[str, list[Any]], model.model_config.get("json_schema_extra"))
     values = extra["examples"]
-    assert isinstance(values, list)
     return {f"example-{number}": {"value": value} for number, value in enumerate(values, 1)}
 
 

@@ -13,7 +13,7 @@ from app.schema_org import recipe_to_jsonld
 from app.schemas.common import ItemResult, MultiStatus
 from app.schemas.images import ImageLinks, ImageOut
 from app.schemas.recipes import RecipeLinks, RecipeOut
-from app.services.items import ItemOutcome
+from app.services.items import ItemError, ItemOutcome
 from index.types import Kind, Stored, StoredImage, StoredRecipe, WriteStatus
 
 _OUTCOMES: dict[WriteStatus, Literal["created", "updated", "unchanged"]] = {
@@ -104,11 +104,11 @@ def multi_status(outcomes: Sequence[ItemOutcome], where: Addresses) -> MultiStat
 
 
 def _item_result(index: int, outcome: ItemOutcome, where: Addresses) -> ItemResult:
-    if outcome.error is not None:
+    if outcome.result is None:
         problem = outcome_problem(outcome)
-        return ItemResult(index=index, id=outcome.id, status=problem.status, outcome="failed", problem=problem.body())
-    assert outcome.result is not None
-    assert outcome.id is not None
+        return ItemResult(
+            index=index, id=outcome.id or None, status=problem.status, outcome="failed", problem=problem.body()
+        )
     created = outcome.result.status is WriteStatus.CREATED
     return ItemResult(
         index=index,
@@ -121,8 +121,7 @@ def _item_result(index: int, outcome: ItemOutcome, where: Addresses) -> ItemResu
 
 def outcome_problem(outcome: ItemOutcome) -> Problem:
     """The problem of an item that could not be stored."""
-    error = outcome.error
-    assert error is not None
+    error = outcome.error or ItemError("internal", "The item was not stored.")
     if error.field is not None:
         return Problem(error.slug, error.detail, errors=[{"field": error.field, "detail": error.detail}])
     return Problem(error.slug, error.detail)

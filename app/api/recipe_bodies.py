@@ -77,7 +77,7 @@ def parse_many(values: Sequence[object]) -> list[RecipeIn | ItemOutcome]:
             parsed.append(
                 ItemOutcome(
                     kind=Kind.RECIPE,
-                    id=given if isinstance(given, str) else None,
+                    id=given if isinstance(given, str) else "",
                     error=ItemError(problem.slug, problem.detail, field),
                 )
             )

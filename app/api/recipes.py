@@ -16,7 +16,7 @@ from app.api.deps import CursorQuery, ItemIdDep, LimitQuery, RuntimeDep, TagQuer
 from app.api.openapi import body, json_content, problems
 from app.api.present import addresses, etag, multi_status, outcome_problem, recipe_jsonld, recipe_out
 from app.api.recipe_bodies import from_jsonld, is_jsonld, parse_many
-from app.problems import Problem, field_problem
+from app.problems import field_problem
 from app.runtime import Runtime
 from app.schemas.common import MultiStatus, merge_patch
 from app.schemas.recipes import RecipeFields, RecipeIn, RecipeOut, RecipePage, RecipePatch
@@ -210,9 +210,7 @@ async def _store_many(runtime: Runtime, values: list[Any]) -> list[ItemOutcome]:
     outcomes: list[ItemOutcome] = []
     for item in parsed:
         if isinstance(item, RecipeIn):
-            outcome = next(written).recipe
-            assert outcome is not None
-            outcomes.append(outcome)
+            outcomes.append(next(written).parts[0])
         else:
             outcomes.append(item)
     return outcomes
@@ -221,11 +219,7 @@ async def _store_many(runtime: Runtime, values: list[Any]) -> list[ItemOutcome]:
 async def _stored_answer(request: Request, runtime: Runtime, outcome: ItemOutcome) -> Response:
     if outcome.result is None:
         raise outcome_problem(outcome)
-    assert outcome.id is not None
-    try:
-        item = await runtime.library.recipe(outcome.id)
-    except LookupError:
-        raise Problem("conflict", "The recipe was stored and then deleted by someone else.") from None
+    item = await runtime.library.recipe(outcome.id)
     created = outcome.result.status is WriteStatus.CREATED
     headers = {"Location": addresses(request).recipe(item.id)} if created else {}
     return _answer(request, item, status=201 if created else 200, headers=headers)

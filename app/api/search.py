@@ -23,7 +23,6 @@ from app.api.deps import RuntimeDep
 from app.api.openapi import FILE, body, form_content, json_content, problems, ref
 from app.api.present import addresses, image_out, recipe_out
 from app.ids import check_id
-from app.runtime import Runtime
 from app.schemas.search import (
     FilterIn,
     ImageHit,
@@ -75,7 +74,7 @@ async def search_recipes(request: Request, runtime: RuntimeDep) -> JSONResponse:
     """By a photo (multipart form with `file`), or by JSON with exactly one of `image_id`, `text`, `recipe`,
     `recipe_id`. The item that is asked with is left out of the answer."""
     if media_type(request) == MULTIPART:
-        query = await _photo_query(request, runtime, Kind.RECIPE)
+        query = await _photo_query(request, Kind.RECIPE)
     elif media_type(request) == JSON:
         wanted = validated(RecipeSearch, await read_json(request))
         query = _query(Kind.RECIPE, wanted, _source(wanted))
@@ -104,7 +103,7 @@ async def search_images(request: Request, runtime: RuntimeDep) -> JSONResponse:
     """By JSON with exactly one of `recipe` (whole or in part), `recipe_id`, `text`, `image_id`, `tags` (to include and
     to exclude, with weights), or by a photo (multipart form with `file`). The item that is asked with is left out."""
     if media_type(request) == MULTIPART:
-        query = await _photo_query(request, runtime, Kind.IMAGE)
+        query = await _photo_query(request, Kind.IMAGE)
     elif media_type(request) == JSON:
         wanted = validated(ImageSearch, await read_json(request))
         query = _query(Kind.IMAGE, wanted, _source(wanted))
@@ -131,15 +130,14 @@ def _source(wanted: RecipeSearch | ImageSearch) -> Source:
         return WholeRecipe(wanted.recipe.to_recipe())
     if isinstance(wanted, ImageSearch) and wanted.tags is not None:
         return TagSum(tuple(wanted.tags.weighted()))
-    assert wanted.text is not None
-    return Text(wanted.text)
+    return Text(wanted.text or "")
 
 
 def _query(kind: Kind, window: RecipeSearch | ImageSearch | PhotoSearch, source: Source) -> Query:
     return Query(kind=kind, source=source, k=window.k, offset=window.offset, filter=window.filter.to_filter())
 
 
-async def _photo_query(request: Request, runtime: Runtime, kind: Kind) -> Query:
+async def _photo_query(request: Request, kind: Kind) -> Query:
     fields = frozenset({"file", "k", "offset", "filter"})
     async with read_form(request, max_files=1, fields=fields) as form:
         file = form_file(form, "file")

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, JsonValue
+from pydantic.config import JsonDict
 
 from app.schemas.common import Extra, ItemId, Request, Response, Tag, Tags, Title
 
-EXAMPLE_STORED_IMAGE = {
+EXAMPLE_STORED_IMAGE: JsonDict = {
     "id": "carbonara-1",
     "title": "A plate of carbonara",
     "tags": ["pasta"],
@@ -43,10 +44,10 @@ class ImageFields(Request):
     )
 
     title: Title = ""
-    tags: Tags = []
-    extra: Extra = {}
-    generated: bool = Field(False, description="Drawn by a model, not taken with a camera.")
-    recipe_ids: RecipeIds | None = Field(None, description="Recipes it shows; left out: the links stay as they are.")
+    tags: Tags = Field(default_factory=list)
+    extra: Extra = Field(default_factory=dict)
+    generated: bool = Field(default=False, description="Drawn by a model, not taken with a camera.")
+    recipe_ids: RecipeIds | None = Field(default=None, description="Recipes it shows; left out: the links stay.")
 
 
 class ImageIn(ImageFields):

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
 
 from app.schemas.common import Request, Response
 
 ImportFormat = Literal["folder", "hugo", "jsonld", "csv", "pictures"]
 
-EXAMPLE_JOB = {
+EXAMPLE_JOB: JsonDict = {
     "id": "0b6f2f4c8c3e4f0f9d0a8f6f7a1c2d3e",
     "kind": "import",
     "state": "running",
@@ -36,7 +37,7 @@ class FolderImport(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"folder": "/srv/recipes", "format": "folder"}]})
 
     folder: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
-    format: ImportFormat | None = Field(None, description="Left out: recognised.")
+    format: ImportFormat | None = Field(default=None, description="Left out: recognised.")
 
 
 class ProgressOut(Response):

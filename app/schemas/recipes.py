@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic.config import JsonDict
 
 from app.schemas.common import Extra, ItemId, Line, Request, Response, Tag, Tags, Title
 from index.types import Recipe
 
-EXAMPLE_RECIPE = {
+EXAMPLE_RECIPE: JsonDict = {
     "id": "spaghetti-carbonara",
     "title": "Spaghetti Carbonara",
     "ingredients": ["400 g spaghetti", "150 g guanciale", "4 eggs", "80 g pecorino romano"],
@@ -22,7 +23,7 @@ EXAMPLE_RECIPE = {
     "tags": ["pasta", "italian"],
     "extra": {"cuisine": "Italian", "course": "Main course"},
 }
-EXAMPLE_STORED_RECIPE = EXAMPLE_RECIPE | {
+EXAMPLE_STORED_RECIPE: JsonDict = EXAMPLE_RECIPE | {
     "image_ids": ["carbonara-1"],
     "revision": 1,
     "created_at": "2026-01-31T12:00:00Z",
@@ -44,8 +45,8 @@ class RecipePart(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"ingredients": ["spaghetti", "eggs", "guanciale"]}]})
 
     title: Title = ""
-    ingredients: Lines = []
-    instructions: Lines = []
+    ingredients: Lines = Field(default_factory=list)
+    instructions: Lines = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
@@ -64,9 +65,9 @@ class RecipeFields(RecipePart):
         json_schema_extra={"examples": [{name: EXAMPLE_RECIPE[name] for name in EXAMPLE_RECIPE if name != "id"}]}
     )
 
-    tags: Tags = []
-    extra: Extra = {}
-    image_ids: ImageIds | None = Field(None, description="Photos of this recipe; left out: the links stay as they are.")
+    tags: Tags = Field(default_factory=list)
+    extra: Extra = Field(default_factory=dict)
+    image_ids: ImageIds | None = Field(default=None, description="Its photos; left out: the links stay.")
 
     def to_recipe(self) -> Recipe:
         return Recipe(

@@ -20,25 +20,33 @@ class FilterIn(Request):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"tags_all": ["vegetarian"], "tags_none": ["dessert"]}]})
 
-    tags_all: FilterTags = []
-    tags_any: FilterTags = []
-    tags_none: FilterTags = []
-    ids: FilterIds | None = Field(None, description="Only these.")
-    exclude_ids: FilterIds = Field([], description="None of these.")
-    has_image: bool | None = Field(None, description="Recipes with (or without) a linked photo.")
-    has_recipe: bool | None = Field(None, description="Photos with (or without) a linked recipe.")
-    generated: bool | None = Field(None, description="Photos drawn by a model (or not).")
+    tags_all: FilterTags = Field(default_factory=list)
+    tags_any: FilterTags = Field(default_factory=list)
+    tags_none: FilterTags = Field(default_factory=list)
+    ids: FilterIds | None = Field(default=None, description="Only these.")
+    exclude_ids: FilterIds = Field(default_factory=list, description="None of these.")
+    has_image: bool | None = Field(default=None, description="Recipes with (or without) a linked photo.")
+    has_recipe: bool | None = Field(default=None, description="Photos with (or without) a linked recipe.")
+    generated: bool | None = Field(default=None, description="Photos drawn by a model (or not).")
 
     def to_filter(self) -> Filter:
-        values = self.model_dump()
-        return Filter(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        return Filter(
+            tags_all=tuple(self.tags_all),
+            tags_any=tuple(self.tags_any),
+            tags_none=tuple(self.tags_none),
+            ids=None if self.ids is None else tuple(self.ids),
+            exclude_ids=tuple(self.exclude_ids),
+            has_image=self.has_image,
+            has_recipe=self.has_recipe,
+            generated=self.generated,
+        )
 
 
 class Window(Request):
     """Which of the ranked items are answered."""
 
-    k: int = Field(10, ge=1, le=MAX_K, description="How many hits.")
-    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="How many hits to leave out first.")
+    k: int = Field(default=10, ge=1, le=MAX_K, description="How many hits.")
+    offset: int = Field(default=0, ge=0, le=MAX_OFFSET, description="How many hits to leave out first.")
     filter: FilterIn = FilterIn()
 
 
@@ -80,14 +88,14 @@ class RecipeSearch(_Search):
 
 class WeightedTag(Request):
     tag: Tag
-    weight: Finite = Field(1.0, gt=0, le=100)
+    weight: Finite = Field(default=1.0, gt=0, le=100)
 
 
 class TagTerms(Request):
     """Tags to add and to subtract: ``include`` pulls, ``exclude`` pushes, in proportion to the weights."""
 
     include: list[Tag | WeightedTag] = Field(min_length=1, max_length=50)
-    exclude: list[Tag | WeightedTag] = Field([], max_length=50)
+    exclude: list[Tag | WeightedTag] = Field(default_factory=list, max_length=50)
 
     def weighted(self) -> list[tuple[str, float]]:
         """(tag, signed weight) in order, includes first."""
@@ -130,7 +138,7 @@ class TermOut(Response):
 class _Hit(Response):
     id: str
     score: float = Field(ge=-1, le=1, description="Cosine of query and item.")
-    terms: list[TermOut] | None = Field(None, description="For queries of several terms.")
+    terms: list[TermOut] | None = Field(default=None, description="For queries of several terms.")
 
 
 class RecipeHit(_Hit):
@@ -200,6 +208,6 @@ class ImageHits(_Hits):
 class PhotoSearch(BaseModel):
     """The form fields beside an uploaded photo; ``filter`` is JSON."""
 
-    k: int = Field(10, ge=1, le=MAX_K)
-    offset: int = Field(0, ge=0, le=MAX_OFFSET)
+    k: int = Field(default=10, ge=1, le=MAX_K)
+    offset: int = Field(default=0, ge=0, le=MAX_OFFSET)
     filter: FilterIn = FilterIn()

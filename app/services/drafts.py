@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from app.ids import check_id, new_id
 from app.pictures import PictureLimits, decode
 from app.problems import Problem, as_problem
-from app.services.items import ItemError, ItemOutcome, PictureItem, RecipeItem
+from app.services.items import Bundle, BundleOutcome, ItemError, ItemOutcome, PictureItem, RecipeItem
 from index.text import normalize_tags
 from index.types import (
     Float32Array,
@@ -29,45 +30,120 @@ from models.preprocess import to_pixels
 from models.types import ImagePreprocess, RecipeText, UInt8Array
 
 
-@dataclass(slots=True, eq=False)
-class Draft:
-    """One item in the making. It ends with an ``error`` or a ``result``."""
+@dataclass(slots=True, eq=False, kw_only=True)
+class RecipeDraft:
+    """A recipe in the making. It ends with an ``error`` or a ``result``."""
 
-    kind: Kind
-    item: RecipeItem | PictureItem
-    id: str | None = None
-    recipe: Recipe | None = None
-    picture: Picture | None = None
-    payload: RecipeText | UInt8Array | None = None  # what has yet to be encoded
-    vector: Float32Array | None = None
-    tags: tuple[str, ...] = ()
+    item: RecipeItem
+    id: str
+    recipe: Recipe = field(default_factory=Recipe)
     links: tuple[str, ...] | None = None
+    payload: RecipeText | None = None  # what has yet to be encoded
+    vector: Float32Array | None = None
     error: ItemError | None = None
     result: WriteResult | None = None
 
     @property
-    def ready(self) -> bool:
-        return self.error is None and self.vector is not None
+    def kind(self) -> Kind:
+        return Kind.RECIPE
 
-    def fail(self, error: Exception) -> None:
-        self.error = item_error(error, self.kind)
+    def write(self) -> PutRecipe | None:
+        """The write; None unless all is well."""
+        if self.error is not None or self.vector is None:
+            return None
+        return PutRecipe(
+            id=self.id, recipe=self.recipe, vector=self.vector, revision=self.item.revision, images=self.links
+        )
 
-    def outcome(self) -> ItemOutcome:
-        return ItemOutcome(kind=self.kind, id=self.id or self.item.id, result=self.result, error=self.error)
 
-    def write(self) -> PutRecipe | PutImage:
-        """The write of a ready draft."""
-        assert self.id is not None
-        assert self.vector is not None
-        revision = self.item.revision
-        if self.recipe is not None:
-            return PutRecipe(id=self.id, recipe=self.recipe, vector=self.vector, revision=revision, images=self.links)
-        assert self.picture is not None
-        return PutImage(id=self.id, picture=self.picture, vector=self.vector, revision=revision, recipes=self.links)
+@dataclass(slots=True, eq=False, kw_only=True)
+class PictureDraft:
+    """A photo in the making. It ends with an ``error`` or a ``result``."""
+
+    item: PictureItem
+    id: str
+    tags: tuple[str, ...] = ()
+    picture: Picture | None = None
+    links: tuple[str, ...] | None = None
+    payload: UInt8Array | None = None  # what has yet to be encoded
+    vector: Float32Array | None = None
+    error: ItemError | None = None
+    result: WriteResult | None = None
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.IMAGE
+
+    def write(self) -> PutImage | None:
+        """The write; None unless all is well."""
+        if self.error is not None or self.vector is None or self.picture is None:
+            return None
+        return PutImage(
+            id=self.id, picture=self.picture, vector=self.vector, revision=self.item.revision, recipes=self.links
+        )
+
+
+Draft: TypeAlias = "RecipeDraft | PictureDraft"
+
+
+@dataclass(slots=True)
+class Parcel:
+    """The drafts of a bundle."""
+
+    recipe: RecipeDraft | None
+    pictures: tuple[PictureDraft, ...]
+
+    @property
+    def drafts(self) -> tuple[Draft, ...]:
+        """Photos first, so that the recipe can be linked with them."""
+        return (*self.pictures, *((self.recipe,) if self.recipe else ()))
+
+    def link(self) -> None:
+        """Let the recipe have those photos that can be stored."""
+        if self.recipe is None or not self.pictures:
+            return
+        given = self.recipe.item.image_ids
+        ids = [draft.id for draft in self.pictures if draft.error is None]
+        self.recipe.links = tuple(dict.fromkeys([*(given or ()), *ids])) if ids else given
+
+    def outcome(self) -> BundleOutcome:
+        return BundleOutcome(
+            recipe=_outcome(self.recipe) if self.recipe else None,
+            pictures=tuple(_outcome(draft) for draft in self.pictures),
+        )
+
+
+def parcel(bundle: Bundle) -> Parcel:
+    """Check what a bundle says; what is wrong with an item is in its draft's ``error``."""
+    recipe = None if bundle.recipe is None else _draft_recipe(bundle.recipe)
+    return Parcel(recipe, tuple(draft_picture(item) for item in bundle.pictures))
+
+
+def draft_picture(item: PictureItem) -> PictureDraft:
+    """Check what is said about a photo; its bytes come later."""
+    draft = PictureDraft(item=item, id=item.id or new_id())
+    try:
+        if item.id is not None:
+            draft.id = check_id(item.id)
+        draft.links = _ids(item.recipe_ids)
+        draft.tags = _tags(item.tags)
+    except (Problem, ValueError) as error:
+        draft.error = item_error(error, Kind.IMAGE)
+    return draft
+
+
+def refuse_doubles(drafts: Sequence[Draft]) -> None:
+    """Of two items with one id in a call, which one counts would be chance: the second is refused."""
+    seen: set[tuple[Kind, str]] = set()
+    for draft in drafts:
+        key = (draft.kind, draft.id)
+        if draft.error is None and key in seen:
+            draft.error = ItemError("conflict", f"The id {draft.id!r} stands twice in this call.", "id")
+        seen.add(key)
 
 
 def item_error(error: Exception, kind: Kind) -> ItemError:
-    """Why an item can't be stored. Raises ``error`` itself where it is a fault of ours."""
+    """Why an item can't be stored. Raises ``error`` itself where it is not the item's own fault."""
     if isinstance(error, UnknownItemError) and error.kind is not kind:
         field = "image_ids" if kind is Kind.RECIPE else "recipe_ids"
         return ItemError("invalid-request", f"{field}: {error}.", field)
@@ -81,66 +157,24 @@ def item_error(error: Exception, kind: Kind) -> ItemError:
     raise error
 
 
-def draft_recipe(item: RecipeItem) -> Draft:
-    """Check a recipe and its ids; what is wrong is in the draft's ``error``."""
-    draft = Draft(Kind.RECIPE, item)
-    try:
-        draft.id = new_id() if item.id is None else check_id(item.id)
-        draft.links = _ids(item.image_ids)
-        draft.tags = _tags(item.recipe.tags)
-        text = recipe_text(item.recipe)
-        draft.recipe = replace(
-            item.recipe,
-            title=text.title,
-            ingredients=text.ingredients,
-            instructions=text.instructions,
-            tags=draft.tags,
-        )
-        draft.payload = text
-    except (Problem, ValueError) as error:
-        draft.fail(error)
-    return draft
-
-
-def draft_picture(item: PictureItem) -> Draft:
-    """Check what is said about a photo; its bytes come later."""
-    draft = Draft(Kind.IMAGE, item)
-    try:
-        draft.id = new_id() if item.id is None else check_id(item.id)
-        draft.links = _ids(item.recipe_ids)
-        draft.tags = _tags(item.tags)
-    except (Problem, ValueError) as error:
-        draft.fail(error)
-    return draft
-
-
 def recipe_text(recipe: Recipe) -> RecipeText:
     """The recipe as an encoder sees it. Raises ValueError on an empty one."""
     return RecipeText(recipe.title, recipe.ingredients, recipe.instructions)
 
 
-def reuse_recipe(draft: Draft, stored: StoredRecipe, vector: Float32Array | None) -> None:
+def reuse_recipe(draft: RecipeDraft, stored: StoredRecipe, vector: Float32Array | None) -> None:
     """Take the stored vector where the text is the same: tags and other data don't change it."""
-    if draft.error is None and vector is not None and draft.payload == recipe_text(stored.recipe):
+    if vector is not None and draft.payload == recipe_text(stored.recipe):
         draft.vector, draft.payload = vector, None
 
 
 def picture_bytes(item: PictureItem) -> bytes:
     """Raises ValueError where a path can't be read."""
-    if isinstance(item.data, bytes):
-        return item.data
-    return _read(item.data)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"the file {path.name!r} can't be read: {error.strerror}") from None
+    return _read(item.data) if isinstance(item.data, Path) else item.data
 
 
 def open_picture(
-    draft: Draft,
+    draft: PictureDraft,
     data: bytes,
     stored: StoredImage | None,
     vector: Float32Array | None,
@@ -153,27 +187,53 @@ def open_picture(
         PictureError: the bytes are not a picture that is taken.
     """
     item = draft.item
-    assert isinstance(item, PictureItem)
     sha256 = hashlib.sha256(data).hexdigest()
     if stored is not None and stored.picture.blob == sha256 and vector is not None:
-        draft.vector = vector
-        draft.picture = replace(
-            stored.picture, title=item.title.strip(), tags=draft.tags, generated=item.generated, extra=item.extra
+        draft.vector, picture = vector, stored.picture
+    else:
+        decoded = decode(data, limits, target_side=spec.size)
+        draft.payload = to_pixels(decoded.image, spec)
+        picture = Picture(
+            blob=sha256,
+            media_type=decoded.media_type,
+            width=decoded.width,
+            height=decoded.height,
+            size=len(data),
         )
-        return
-    decoded = decode(data, limits, target_side=spec.size)
-    draft.picture = Picture(
-        blob=sha256,
-        media_type=decoded.media_type,
-        width=decoded.width,
-        height=decoded.height,
-        size=len(data),
-        title=item.title.strip(),
-        tags=draft.tags,
-        generated=item.generated,
-        extra=item.extra,
+    draft.picture = replace(
+        picture, title=item.title.strip(), tags=draft.tags, generated=item.generated, extra=item.extra
     )
-    draft.payload = to_pixels(decoded.image, spec)
+
+
+def _draft_recipe(item: RecipeItem) -> RecipeDraft:
+    draft = RecipeDraft(item=item, id=item.id or new_id())
+    try:
+        if item.id is not None:
+            draft.id = check_id(item.id)
+        draft.links = _ids(item.image_ids)
+        text = recipe_text(item.recipe)
+        draft.recipe = replace(
+            item.recipe,
+            title=text.title,
+            ingredients=text.ingredients,
+            instructions=text.instructions,
+            tags=_tags(item.recipe.tags),
+        )
+        draft.payload = text
+    except (Problem, ValueError) as error:
+        draft.error = item_error(error, Kind.RECIPE)
+    return draft
+
+
+def _outcome(draft: Draft) -> ItemOutcome:
+    return ItemOutcome(kind=draft.kind, id=draft.id, result=draft.result, error=draft.error)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"the file {path.name!r} can't be read: {error.strerror}") from None
 
 
 def _ids(values: Iterable[str] | None) -> tuple[str, ...] | None:

@@ -67,10 +67,13 @@ class ItemError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemOutcome:
-    """What became of one item: exactly one of ``result`` and ``error`` is set. ``id`` is normalised where it is valid."""
+    """What became of one item: exactly one of ``result`` and ``error`` is set.
+
+    ``id`` is the item's (the made one where it came without), as it was given where it is invalid, or empty.
+    """
 
     kind: Kind
-    id: str | None
+    id: str
     result: WriteResult | None = None
     error: ItemError | None = None
 

@@ -47,20 +47,18 @@ class Library:
 
     async def recipe(self, item_id: str) -> StoredRecipe:
         """Raises UnknownItemError."""
-        item = await self._resources.executors.database(self._resources.catalogue.get, Kind.RECIPE, item_id)
-        assert isinstance(item, StoredRecipe)
-        return item
+        catalogue = self._resources.catalogue
+        return await self._resources.executors.database(lambda: catalogue.get(Kind.RECIPE, item_id))
 
     async def image(self, item_id: str) -> StoredImage:
         """Raises UnknownItemError."""
-        item = await self._resources.executors.database(self._resources.catalogue.get, Kind.IMAGE, item_id)
-        assert isinstance(item, StoredImage)
-        return item
+        catalogue = self._resources.catalogue
+        return await self._resources.executors.database(lambda: catalogue.get(Kind.IMAGE, item_id))
 
     async def page(
         self, kind: Kind, wanted: Filter, *, cursor: str | None, limit: int
     ) -> tuple[Sequence[StoredRecipe | StoredImage], str | None]:
-        """Items in the order of creation, and the cursor of the next page. Raises Problem 422 on a bad cursor or tag."""
+        """Items in the order of creation, and the cursor of the next page. Raises Problem on a bad cursor or tag."""
 
         def read() -> tuple[Sequence[StoredRecipe | StoredImage], str | None]:
             catalogue = self._resources.catalogue

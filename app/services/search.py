@@ -63,7 +63,7 @@ Source: TypeAlias = "Photo | Item | Text | WholeRecipe | TagSum"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What to find: the ``k`` items of ``kind`` nearest to ``source`` that pass ``filter``, after the first ``offset``."""
+    """What to find: the ``k`` items of ``kind`` nearest to ``source`` that pass ``filter``, after ``offset`` others."""
 
     kind: Kind
     source: Source
@@ -153,10 +153,10 @@ class Search:
                 return [Term((await self._encode(Operation.ENCODE_TEXT, [text], timings))[0], 1.0, text)]
             case WholeRecipe(recipe):
                 try:
-                    text = recipe_text(recipe)
+                    content = recipe_text(recipe)
                 except ValueError as error:
                     raise field_problem("recipe", str(error)) from None
-                return [Term((await self._encode(Operation.ENCODE_RECIPE, [text], timings))[0], 1.0, "recipe")]
+                return [Term((await self._encode(Operation.ENCODE_RECIPE, [content], timings))[0], 1.0, "recipe")]
             case TagSum(tags):
                 vectors = await self._encode(Operation.ENCODE_TEXT, [tag for tag, _ in tags], timings)
                 return [Term(vector, weight, tag) for vector, (tag, weight) in zip(vectors, tags, strict=True)]

@@ -1,4 +1,4 @@
-"""A deterministic engine without models: texts are bags of words, pictures are the foods that their colours stand for."""
+"""A deterministic engine without models: texts are bags of words, pictures the foods that their colours stand for."""
 
 from __future__ import annotations
 
