@@ -194,3 +194,23 @@ def test_stopping_ends_the_wait_for_a_restart(start_lane: StartLane, worker: Fak
         lane.submit(TEXT, ["die"]).result(PATIENCE_S)
     assert lane.stop(PATIENCE_S)
     assert worker.loads == 1
+
+
+def test_a_mistake_in_the_lane_itself_leaves_nobody_waiting(
+    start_lane: StartLane, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def mistaken(*_: object) -> int:
+        raise ZeroDivisionError("a bug")
+
+    lane = start_lane()
+    running = block(lane, worker)
+    queued = lane.submit(TEXT, ["queued"])
+    monkeypatch.setattr("app.engine.intake.Intake.finish", mistaken)
+    worker.gate.set()
+    for future in (running, queued):
+        with pytest.raises(UnavailableError, match="its thread ended"):
+            future.result(PATIENCE_S)
+    with pytest.raises(UnavailableError, match="restart the service"):
+        lane.submit(TEXT, ["refused"])
+    assert lane.health().state is LaneState.FAILED
+    assert "a bug" in caplog.text
