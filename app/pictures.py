@@ -180,7 +180,8 @@ def _sniff(head: bytes) -> str:
         return "image/gif"
     if head[4:8] == b"ftyp":
         # ISO base media: the major brand, then a version, then the compatible brands (ISO/IEC 23008-12, 14496-12).
-        brands = {head[8:12], *(head[at : at + 4] for at in range(16, len(head), 4))}
+        box = head[: int.from_bytes(head[:4])]
+        brands = {box[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))}
         if brands & {b"avif", b"avis"}:
             return "image/avif"
         if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:

@@ -5,6 +5,7 @@ import pickle
 import sys
 import types
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from app.engine.types import Done, Failed, Operation, Payload
 from app.engine.workers import EncoderWorker, ItemError, SelfTestError, Worker, WorkerDiedError, WorkerSpec
 from models.types import EncoderInfo, EncoderUnavailableError, Float32Array, RecipeText, UInt8Array
 from tests.app.engine.fakes import info
+
+
+SHIPPED = Path(models.__file__).parent / "weights" / "tastespace-lite"
 
 
 class FakeEncoder:
@@ -144,6 +148,7 @@ def test_the_models_own_words_about_a_failed_load_are_passed_on() -> None:
 
 
 @pytest.mark.weights
+@pytest.mark.skipif(not SHIPPED.is_dir(), reason="the shipped weights (models/weights/tastespace-lite) are missing")
 def test_the_shipped_encoder_behind_the_engine() -> None:
     async def main() -> None:
         engine = LocalEngine.from_specs([WorkerSpec("encoder", "tastespace-lite", threads=2)])
