@@ -19,7 +19,6 @@ from app.engine.workers import EncoderWorker, ItemError, SelfTestError, Worker, 
 from models.types import EncoderInfo, EncoderUnavailableError, Float32Array, RecipeText, UInt8Array
 from tests.app.engine.fakes import info
 
-
 SHIPPED = Path(models.__file__).parent / "weights" / "tastespace-lite"
 
 
