@@ -123,7 +123,7 @@ class Catalogue:
         """The pks of those ids that exist."""
         held = (items.c.kind == kind.value, self.database.among(items.c.id, list(ids)))
         with self.database.read() as connection:
-            return dict(connection.execute(select(items.c.id, items.c.pk).where(*held)).tuples().all())
+            return {row.id: row.pk for row in connection.execute(select(items.c.id, items.c.pk).where(*held))}
 
     def digests(self, kind: Kind, ids: Iterable[str], *, generation: int | None = None) -> dict[str, str]:
         """The content digests of those ids that exist (and, with ``generation``, have their vector of it)."""
@@ -133,7 +133,7 @@ class Catalogue:
         if generation is not None:
             query = query.join(vectors, and_(vectors.c.pk == items.c.pk, vectors.c.generation == generation))
         with self.database.read() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return {row.id: row.digest for row in connection.execute(query)}
 
     def page(
         self,
@@ -166,12 +166,12 @@ class Catalogue:
     # --- blobs ------------------------------------------------------------------------------------------
 
     def blob_references(self) -> Iterator[str]:
-        """The names of all blobs that a picture needs, each once, ascending."""
+        """The names of all blobs that a picture needs, each once."""
         after = ""
-        column = self.database.bytewise(pictures.c.blob)
+        column = pictures.c.blob
         while True:
             with self.database.read() as connection:
-                query = select(pictures.c.blob).distinct().where(column > after).order_by(column).limit(1000)
+                query = select(column).distinct().where(column > after).order_by(column).limit(1000)
                 names = list(connection.scalars(query))
             if not names:
                 return

@@ -126,8 +126,10 @@ def tag_counts(connection: Connection, database: Database, kind: Kind, prefix: s
     of_kind = tags.join(items, items.c.pk == tags.c.pk)
     held = [items.c.kind == kind.value, tags.c.key.startswith(tag_key(prefix), autoescape=True)]
     ordered = (spelt.desc(), database.bytewise(tags.c.key))
-    counted = select(tags.c.key, spelt).select_from(of_kind).where(*held).group_by(tags.c.key).order_by(*ordered)
-    counts: dict[str, int] = dict(connection.execute(counted.limit(check_limit(limit))).tuples().all())
+    counted = (
+        select(tags.c.key, spelt.label("n")).select_from(of_kind).where(*held).group_by(tags.c.key).order_by(*ordered)
+    )
+    counts = {row.key: row.n for row in connection.execute(counted.limit(check_limit(limit)))}
     spellings = (
         select(tags.c.key, tags.c.tag)
         .select_from(of_kind)
@@ -136,8 +138,8 @@ def tag_counts(connection: Connection, database: Database, kind: Kind, prefix: s
         .order_by(spelt.desc(), database.bytewise(tags.c.tag))
     )
     best: dict[str, str] = {}
-    for key, tag in connection.execute(spellings).tuples():
-        best.setdefault(key, tag)
+    for row in connection.execute(spellings):
+        best.setdefault(row.key, row.tag)
     return [TagCount(best[key], count) for key, count in counts.items()]
 
 

@@ -17,17 +17,23 @@ from tests.index.samples import DIM
 POSTGRES = "TASTESPACE_TEST_POSTGRES"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def catalogue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'catalogue.db'}"
+@pytest.fixture
+def postgres_url() -> str:
+    """An emptied PostgreSQL database."""
     url = os.environ.get(POSTGRES)
     if not url:
-        pytest.skip(f"{POSTGRES} names no PostgreSQL database")
+        pytest.skip(f"{POSTGRES} names no PostgreSQL database; the catalogue was tested on SQLite only")
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
     metadata.drop_all(engine)
     engine.dispose()
     return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"] if os.environ.get(POSTGRES) else ["sqlite"])
+def catalogue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{tmp_path / 'catalogue.db'}"
 
 
 @pytest.fixture
