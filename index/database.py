@@ -48,9 +48,13 @@ class Database:
             self.dialect, self._engine = "postgresql", _postgresql_engine(parsed)
         # SQLite's own lock is polled, which starves a thread; a process queues its writers itself.
         self._writers = threading.Lock()
-        with self.write() as connection:
-            migrate(connection)
-            self.catalogue_id = read_meta(connection, "catalogue_id")
+        try:
+            with self.write() as connection:
+                migrate(connection)
+                self.catalogue_id = read_meta(connection, "catalogue_id")
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
