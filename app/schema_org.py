@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
+from index.text import tag_key
 from index.types import JsonValue, Recipe
 
 CONTEXT = "https://schema.org"
@@ -134,12 +135,13 @@ def is_recipe(value: object) -> bool:
 
 
 def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """NFC, trimmed, single spaces, without blanks, and unique without regard to case; the order is kept."""
+    """Tags as :mod:`index.text` compares and spells them, blank ones dropped; what can't be a tag is refused later,
+    where the item is stored."""
     unique: dict[str, str] = {}
     for tag in tags:
-        text = " ".join(unicodedata.normalize("NFC", tag).split())
+        text = unicodedata.normalize("NFC", " ".join(tag.split()))
         if text:
-            unique.setdefault(text.casefold(), text)
+            unique.setdefault(tag_key(text), text)
     return tuple(unique.values())
 
 
