@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from urllib.parse import quote
 
-from app.problems import Problem
+from app.problems import Problem, sentence
 from index.text import normalize_id
 
 #: Words that stand in the service's own addresses, so that no id can be mistaken for one. The tests hold this list
@@ -44,8 +44,7 @@ def check_id(value: str) -> str:
     try:
         return normalize_id(value, reserved=RESERVED_IDS)
     except ValueError as error:
-        detail = str(error)
-        raise Problem("invalid-id", f"{detail[:1].upper()}{detail[1:]}.") from None
+        raise Problem("invalid-id", sentence(error)) from None
 
 
 def new_id() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import uuid
@@ -13,12 +14,23 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from app.engine.types import DeadlineError, EngineError, SaturatedError
 from app.pictures import PictureError
-from index.types import CancelledOutError, IndexRoomError, ItemExistsError, RevisionError, UnknownItemError
+from index.types import (
+    BlobCorruptError,
+    BlobMissingError,
+    CancelledOutError,
+    FingerprintError,
+    IndexRoomError,
+    ItemExistsError,
+    RevisionError,
+    UnknownItemError,
+    UnknownJobError,
+)
 
 logger = logging.getLogger("app.problems")
 
@@ -39,6 +51,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = MappingProxyType(
         "forbidden": ProblemType(403, "This is not allowed here"),
         "not-found": ProblemType(404, "There is nothing at this address"),
         "unknown-item": ProblemType(404, "No item has this id"),
+        "unknown-job": ProblemType(404, "No job has this id"),
         "method-not-allowed": ProblemType(405, "This address doesn't take that method"),
         "not-acceptable": ProblemType(406, "The asked media type can't be produced"),
         "conflict": ProblemType(409, "The request conflicts with what is stored"),
@@ -51,10 +64,12 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = MappingProxyType(
         "invalid-picture": ProblemType(422, "The file is not a picture that can be used"),
         "cancelled-out": ProblemType(422, "The terms of the query cancel out"),
         "encoding-failed": ProblemType(422, "The model could not encode this item"),
+        "damaged": ProblemType(500, "A stored file is missing or damaged"),
         "internal": ProblemType(500, "Something went wrong on our side"),
         "at-capacity": ProblemType(503, "The service is at capacity"),
         "unavailable": ProblemType(503, "The service is not ready"),
         "deadline": ProblemType(504, "The work did not finish in time"),
+        "no-space": ProblemType(507, "The storage is full"),
     }
 )
 
@@ -76,6 +91,9 @@ _SLUG_OF_STATUS: Mapping[int, str] = MappingProxyType(
         504: "deadline",
     }
 )
+
+
+_RETRY_SOON: Mapping[str, str] = MappingProxyType({"Retry-After": "5"})
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
@@ -147,23 +165,35 @@ def as_problem(error: Exception) -> Problem | None:
         case Problem():
             return error
         case UnknownItemError():
-            return Problem("unknown-item", f"{error}.")
-        case ItemExistsError():
-            return Problem("conflict", f"{error}.")
-        case RevisionError():
-            return Problem("precondition-failed", f"{error}.")
+            return Problem("unknown-item", sentence(error))
+        case UnknownJobError():
+            return Problem("unknown-job", sentence(error))
+        case RevisionError() | ItemExistsError():
+            return Problem("precondition-failed", sentence(error))
         case CancelledOutError():
-            return Problem("cancelled-out", f"{error}.")
+            return Problem("cancelled-out", sentence(error))
         case PictureError():
-            return Problem("invalid-picture", f"{error}")
+            return Problem("invalid-picture", sentence(error))
+        case BlobMissingError() | BlobCorruptError():
+            return Problem("damaged", sentence(error))
         case SaturatedError():
             seconds = max(1, math.ceil(error.retry_after_s))
-            return Problem("at-capacity", f"{error}.", headers={"Retry-After": str(seconds)})
+            return Problem("at-capacity", sentence(error), headers={"Retry-After": str(seconds)})
         case DeadlineError() | TimeoutError():
-            return Problem("deadline", "The model did not answer in time; try again with less work in one call.")
-        case EngineError():
-            return Problem("unavailable", f"{error}", headers={"Retry-After": "5"})
+            return Problem("deadline", "The work did not finish in time; try again, with less of it in one call.")
+        case EngineError() | FingerprintError():
+            return Problem("unavailable", sentence(error), headers=_RETRY_SOON)
+        case OperationalError():
+            return Problem("unavailable", "The catalogue's database does not answer; try again.", headers=_RETRY_SOON)
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return Problem("no-space", "There is no space left to store this; nothing of it was kept.")
     return None
+
+
+def sentence(error: Exception | str) -> str:
+    """The message of an error with a capital at its start and a full stop at its end."""
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def _instance(request: Request) -> str:

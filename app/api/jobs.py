@@ -37,7 +37,7 @@ async def list_jobs(
     )
 
 
-@router.get("/{job_id}", summary="Get a job", response_model=JobOut, responses=problems("unknown-item"))
+@router.get("/{job_id}", summary="Get a job", response_model=JobOut, responses=problems("unknown-job"))
 async def get_job(
     request: Request,
     runtime: RuntimeDep,
@@ -56,7 +56,7 @@ async def get_job(
     summary="Cancel a job",
     status_code=202,
     response_model=JobOut,
-    responses=problems("unknown-item"),
+    responses=problems("unknown-job"),
 )
 async def cancel_job(request: Request, runtime: RuntimeDep, job_id: JobIdPath) -> JobOut:
     """A running job ends after the items it is at; what is stored by then stays. One that has ended stays so."""
@@ -68,7 +68,7 @@ async def cancel_job(request: Request, runtime: RuntimeDep, job_id: JobIdPath) -
     summary="Cancel a job (the same as POST .../cancel)",
     status_code=202,
     response_model=JobOut,
-    responses=problems("unknown-item"),
+    responses=problems("unknown-job"),
 )
 async def delete_job(request: Request, runtime: RuntimeDep, job_id: JobIdPath) -> JobOut:
     """The job stays listed, as cancelled."""

@@ -10,12 +10,11 @@ from typing import TypeAlias
 
 from app.ids import check_id, new_id
 from app.pictures import PictureLimits, decode
-from app.problems import Problem, as_problem
+from app.problems import Problem, as_problem, sentence
 from app.services.items import Bundle, BundleOutcome, ItemError, ItemOutcome, PictureItem, RecipeItem
 from index.text import normalize_tags
 from index.types import (
     Float32Array,
-    ItemExistsError,
     Kind,
     Picture,
     PutImage,
@@ -147,13 +146,11 @@ def item_error(error: Exception, kind: Kind) -> ItemError:
     if isinstance(error, UnknownItemError) and error.kind is not kind:
         field = "image_ids" if kind is Kind.RECIPE else "recipe_ids"
         return ItemError("invalid-request", f"{field}: {error}.", field)
-    if isinstance(error, ItemExistsError):
-        return ItemError("precondition-failed", f"{error}.")
     problem = as_problem(error)
     if problem is not None and problem.status < 500:
         return ItemError(problem.slug, problem.detail)
     if isinstance(error, ValueError):
-        return ItemError("invalid-request", f"{error}.")
+        return ItemError("invalid-request", sentence(error))
     raise error
 
 

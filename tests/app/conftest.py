@@ -1,42 +1,48 @@
-"""The service with a fake engine, in memory of one process, over ASGI."""
+"""The whole service with a fake engine, spoken to over ASGI; its lifespan runs."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+import json
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from app.factory import create_app
 from app.runtime import Runtime
 from app.settings import Settings
 from tests.app.fakes import FakeEngine
 
-T = TypeVar("T")
 
-ServiceTest = Callable[["Service"], Awaitable[T]]
-
-
+@dataclass(frozen=True, slots=True)
 class Service:
-    """A running service: its client, its runtime, its engine."""
+    """A running service, with what a test looks at from behind."""
 
-    def __init__(self, client: httpx.AsyncClient, runtime: Runtime, engine: FakeEngine) -> None:
-        self.client, self.runtime, self.engine = client, runtime, engine
+    app: FastAPI
+    client: httpx.AsyncClient
+    engine: FakeEngine
+
+    @property
+    def runtime(self) -> Runtime:
+        runtime: Runtime = self.app.state.runtime
+        return runtime
 
     async def put_recipe(self, item_id: str, **fields: Any) -> httpx.Response:
-        response = await self.client.put(f"/v1/recipes/{item_id}", json=fields)
+        response = await self.client.put(f"/v1/recipes/{quote(item_id, safe='')}", json=fields)
         assert response.status_code in (200, 201), response.text
         return response
 
     async def put_image(self, item_id: str, data: bytes, **fields: Any) -> httpx.Response:
-        import json
-
         response = await self.client.put(
-            f"/v1/images/{item_id}", files={"file": ("x.png", data)}, data={"metadata": json.dumps(fields)}
+            f"/v1/images/{quote(item_id, safe='')}",
+            files={"file": ("picture.png", data)},
+            data={"metadata": json.dumps(fields)},
         )
         assert response.status_code in (200, 201), response.text
         return response
@@ -44,12 +50,30 @@ class Service:
 
 @asynccontextmanager
 async def serving(settings: Settings, engine: FakeEngine | None = None) -> AsyncIterator[Service]:
+    """The service for as long as the context is open."""
     engine = engine or FakeEngine()
     app = create_app(settings, engine=engine)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield Service(client, app.state.runtime, engine)
+            yield Service(app, client, engine)
+
+
+def problem(response: httpx.Response, status: int, slug: str) -> dict[str, Any]:
+    """The body of a problem response, checked to be one."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert body["type"] == f"/problems/{slug}", body
+    assert body["status"] == status
+    assert body["title"]
+    assert body["detail"]
+    return body
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 @pytest.fixture
@@ -58,14 +82,6 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def serve(settings: Settings) -> Callable[[Callable[[Service], Coroutine[Any, Any, None]]], None]:
-    """Run an async test body against a fresh service."""
-
-    def run(test: Callable[[Service], Coroutine[Any, Any, None]]) -> None:
-        async def main() -> None:
-            async with serving(settings) as service:
-                await test(service)
-
-        asyncio.run(main())
-
-    return run
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    async with serving(settings) as running:
+        yield running

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings, SettingsError
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("TASTESPACE_"):
+            monkeypatch.delenv(name)
+
+
+def test_defaults_need_nothing() -> None:
+    settings = Settings.load()
+    assert settings.encoder == "tastespace-lite"
+    assert settings.catalogue_url.startswith("sqlite:///")
+    assert settings.blobs_url.endswith("blobs")
+    assert settings.import_roots == ()
+    assert settings.api_key is None
+
+
+def test_environment_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TASTESPACE_PORT", "9000")
+    monkeypatch.setenv("TASTESPACE_IMPORT_ROOTS", f"{tmp_path}, {tmp_path}")
+    monkeypatch.setenv("TASTESPACE_CORS_ORIGINS", "https://a.example,https://b.example")
+    monkeypatch.setenv("TASTESPACE_LOG_LEVEL", "DEBUG")
+    monkeypatch.setenv("TASTESPACE_DATABASE_URL", "postgresql://db/x")
+    settings = Settings.load()
+    assert settings.port == 9000
+    assert settings.import_roots == (tmp_path, tmp_path)
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+    assert settings.log_level == "debug"
+    assert settings.catalogue_url == "postgresql://db/x"
+
+
+def test_overrides_win_and_none_is_no_override(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASTESPACE_PORT", "9000")
+    assert Settings.load(port=9001).port == 9001
+    assert Settings.load(port=None).port == 9000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "many"),
+        ("PORT", "70000"),
+        ("MAX_BODY_MB", "0"),
+        ("DEVICE", "toaster"),
+        ("IMPORT_ROOTS", "/there/is/no/such/folder"),
+        ("API_KEY", "   "),
+        ("LOG_LEVEL", "loud"),
+        ("REQUEST_TIMEOUT_S", "-1"),
+        ("DECODE_THREADS", "0"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"TASTESPACE_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    message = str(caught.value)
+    assert message.startswith(f"TASTESPACE_{name} is wrong: ")
+    assert "\n" not in message
+
+
+def test_the_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASTESPACE_API_KEY", "sesame")
+    settings = Settings.load()
+    assert "sesame" not in repr(settings)
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == "sesame"
+
+
+def test_relative_data_dir_gives_absolute_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.load(data_dir="here")
+    assert settings.catalogue_url == f"sqlite:///{tmp_path / 'here' / 'catalogue.sqlite'}"
+    assert settings.blobs_url == str(tmp_path / "here" / "blobs")
