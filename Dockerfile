@@ -28,6 +28,7 @@ COPY --from=build /opt/tastespace /opt/tastespace
 ENV PATH=/opt/tastespace/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     TASTESPACE_DATA_DIR=/data \
+    HF_HOME=/data/models \
     TASTESPACE_HOST=0.0.0.0 \
     TASTESPACE_PORT=8000
 USER 10001
