@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -88,7 +89,7 @@ def _sentence(error: Exception) -> tuple[str, int] | None:
             return str(error), EXIT_USAGE
         case IndexRoomError() | EngineError() | ModelError() | ImportSourceError() | PictureError() | Problem():
             return str(error), EXIT_FAILURE
-        case SQLAlchemyError():
+        case SQLAlchemyError() | sqlite3.Error():
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             return f"the catalogue can't be used: {reason}", EXIT_FAILURE
         case httpx.HTTPError():

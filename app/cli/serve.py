@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 from typing import Annotated
 
 import typer
 
-from app.cli.common import DataDir, DeviceOption, EncoderOption, load_settings
+from app.cli.common import EXIT_FAILURE, DataDir, DeviceOption, EncoderOption, load_settings
 
 
 def serve(
@@ -40,7 +39,12 @@ def serve(
     server = uvicorn.Server(config)
     # After an orderly stop uvicorn raises the signal again; SIGTERM shall then end in exit code 0 all the same.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         server.run()
+    except KeyboardInterrupt:
+        return
+    except SystemExit as leaving:
+        # uvicorn has logged why: the app can't start, or the port is taken.
+        raise typer.Exit(EXIT_FAILURE if leaving.code else 0) from None
     if not server.started:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILURE)

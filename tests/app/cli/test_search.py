@@ -1,0 +1,96 @@
+"""``tastespace search``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.app.cli.conftest import Tastespace
+from tests.app.fakes import FakeEngine, picture
+from tests.app.importers.helpers import write, write_lines
+
+
+@pytest.fixture
+def filled(tastespace: Tastespace, tmp_path: Path) -> Tastespace:
+    """Three dishes with a photo each."""
+    source = tmp_path / "source"
+    lines = []
+    for food in ("tomato", "rice", "pasta"):
+        write(source / f"{food}.png", picture(food))
+        lines.append({"id": food, "title": food, "ingredients": [food], "tags": [food, "dish"], "image": f"{food}.png"})
+    write_lines(source / "recipes.jsonl", lines)
+    assert tastespace("import", source).exit_code == 0
+    return tastespace
+
+
+def ids(output: str) -> list[str]:
+    return [hit["id"] for hit in json.loads(output)["hits"]]
+
+
+def test_each_kind_of_query(filled: Tastespace, tmp_path: Path) -> None:
+    photo = write(tmp_path / "query.png", picture("rice"))
+    plain = write(tmp_path / "plain.json", json.dumps({"ingredients": ["pasta"]}))
+    linked = write(tmp_path / "linked.json", json.dumps({"@type": "Recipe", "name": "tomato"}))
+    for arguments, first in (
+        (("recipes", "--photo", photo), "rice"),
+        (("recipes", "--text", "pasta"), "pasta"),
+        (("images", "--recipe", plain), "pasta"),
+        (("images", "--recipe", linked), "tomato"),
+        (("images", "--tag", "rice", "--not-tag", "pasta"), "rice"),
+    ):
+        result = filled("search", *arguments, "--json")
+        assert result.exit_code == 0, result.output
+        assert ids(result.stdout)[0] == first
+    assert ids(filled("search", "images", "--tag", "rice", "--not-tag", "pasta", "--json").stdout)[-1] == "pasta"
+
+
+def test_filters_and_k(filled: Tastespace) -> None:
+    found = filled("search", "recipes", "--text", "rice", "--only-tag", "DISH", "--without-tag", "rice", "--json")
+    assert set(ids(found.stdout)) == {"tomato", "pasta"}
+    assert len(ids(filled("search", "recipes", "--text", "rice", "-k", "1", "--json").stdout)) == 1
+
+
+def test_the_table(filled: Tastespace) -> None:
+    result = filled("search", "recipes", "--text", "rice")
+    assert result.exit_code == 0
+    row = next(row for row in result.stdout.splitlines() if "rice" in row)
+    assert row.strip("│").split()[0] == "1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        (["dishes", "--text", "x"], 2, "dishes"),
+        (["recipes"], 2, "exactly one of"),
+        (["recipes", "--text", "x", "--tag", "y"], 2, "exactly one of"),
+        (["recipes", "--text", "x", "--not-tag", "y"], 2, "--not-tag needs a --tag"),
+        (["recipes", "--text", "x", "-k", "0"], 2, "-k"),
+        (["recipes", "--text", " "], 2, "--text is blank"),
+        (["recipes", "--photo", "{tmp}/none.png"], 1, "No such file"),
+        (["recipes", "--photo", "{tmp}/bad.json"], 1, "this is not a JPEG"),
+        (["recipes", "--recipe", "{tmp}/bad.json"], 1, "can't be read as a recipe"),
+        (["recipes", "--recipe", "{tmp}/list.json"], 1, "not a JSON object"),
+        (["recipes", "--recipe", "{tmp}/empty.json"], 1, "needs a title"),
+        (["images", "--tag", "x", "--not-tag", "x"], 1, "cancel"),
+        (["images", "--text", "unfit"], 1, "unfit"),
+    ],
+)
+def test_errors_are_one_sentence(
+    filled: Tastespace, tmp_path: Path, arguments: list[str], exit_code: int, message: str
+) -> None:
+    for name, content in (("bad", "{"), ("list", "[]"), ("empty", '{"title": 3}')):
+        write(tmp_path / f"{name}.json", content)
+    result = filled("search", *(argument.format(tmp=tmp_path) for argument in arguments))
+    assert result.exit_code == exit_code, result.output
+    assert message in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+
+
+def test_an_empty_folder_is_not_made_a_catalogue(tastespace: Tastespace, tmp_path: Path, engine: FakeEngine) -> None:
+    result = tastespace("search", "recipes", "--text", "x")
+    assert result.exit_code == 1
+    assert "there is no catalogue" in result.stderr
+    assert not (tmp_path / "data").exists()
+    assert engine.encoded == []
