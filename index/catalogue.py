@@ -203,7 +203,8 @@ class Catalogue:
     ) -> Iterator[tuple[Int64Array, Float32Array]]:
         """Stream ``(pks (n,), vectors (n, dim))`` by ascending pk, at most ``chunk`` rows at a time.
 
-        Of the given pks, those without a vector are left out. Every chunk is a transaction of its own.
+        Of the given pks, those without a vector are left out. Every chunk is a transaction of its own. Raises
+        FingerprintError if there is no such generation.
         """
         with self.database.read() as connection:
             dim = generation_store.get_generation(connection, generation).dim
@@ -249,7 +250,7 @@ class Catalogue:
     def put_vectors(
         self, generation: int, pks: Sequence[int], vectors: Float32Array, *, digests: Sequence[str] | None = None
     ) -> int:
-        """Store vectors (n, dim) of a generation; returns how many were kept. Raises IndexRoomError, ValueError.
+        """Store vectors (n, dim) of a generation; returns how many were kept. Raises FingerprintError, ValueError.
 
         Give the ``digests`` of the content that was encoded: an item that was changed since is left out (it stays
         among :meth:`missing_vectors`), as is one that was deleted.
@@ -267,7 +268,7 @@ class Catalogue:
     def activate_generation(self, number: int) -> Generation:
         """Swap in a filled generation and drop the others, atomically; replicas of the others then refuse to answer.
 
-        Raises IncompleteGenerationError while an item lacks its vector.
+        Raises IncompleteGenerationError while an item lacks its vector, FingerprintError on an unknown number.
         """
         with self.database.write() as connection:
             return generation_store.activate_generation(connection, number)

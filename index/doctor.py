@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, Select, and_, func, or_, select, text
+from sqlalchemy.exc import DatabaseError
 
 from index.blobs import BlobStore
 from index.catalogue import Catalogue
@@ -46,11 +47,16 @@ def examine(
     ``deep`` also reads the whole database file, every vector and every blob. Without a replica or blob store their
     checks are left out. The database should not change meanwhile: a write between two reads can look like a finding.
     """
-    findings = list(_examine_database(catalogue, deep=deep))
-    if replica is not None:
-        findings += _examine_indexes(catalogue, replica, deep=deep)
-    if blobs is not None:
-        findings += _examine_blobs(catalogue, blobs, deep=deep)
+    findings: list[Finding] = []
+    try:
+        findings.extend(_examine_database(catalogue, deep=deep))
+        if replica is not None:
+            findings.extend(_examine_indexes(catalogue, replica, deep=deep))
+        if blobs is not None:
+            findings.extend(_examine_blobs(catalogue, blobs, deep=deep))
+    except DatabaseError as error:
+        # A file damaged badly enough can't even be read to be checked.
+        findings.append(_error("database-unreadable", f"the database can't be read ({error.orig}); restore a backup"))
     return findings
 
 

@@ -31,10 +31,10 @@ def list_generations(connection: Connection) -> list[Generation]:
 
 
 def get_generation(connection: Connection, number: int) -> Generation:
-    """Raises IndexRoomError if there is none of this number."""
+    """Raises FingerprintError if there is none of this number."""
     row = connection.execute(select(generations).where(generations.c.number == number)).one_or_none()
     if row is None:
-        raise IndexRoomError(f"the catalogue has no generation {number} of vectors; it was replaced or dropped")
+        raise FingerprintError(f"the catalogue has no generation {number} of vectors (any more); restart the service")
     return _generation(row)
 
 
@@ -94,7 +94,7 @@ def put_vectors(
     digests: Sequence[str] | None,
 ) -> int:
     """Store vectors of ``pks``; those of items that vanished, or whose digest is no longer the one given, are
-    dropped. Returns how many were stored. Raises IndexRoomError, ValueError."""
+    dropped. Returns how many were stored. Raises FingerprintError, ValueError."""
     generation = get_generation(connection, number)
     blobs = to_blobs(check_unit_rows(rows, generation.dim))
     if len(blobs) != len(pks) or (digests is not None and len(digests) != len(pks)):
@@ -129,7 +129,7 @@ def missing_vectors(connection: Connection, number: int, limit: int, kind: Kind 
 def activate_generation(connection: Connection, number: int) -> Generation:
     """Make ``number`` the active generation and drop the others with their vectors.
 
-    Raises IncompleteGenerationError while an item lacks its vector, IndexRoomError on an unknown number.
+    Raises IncompleteGenerationError while an item lacks its vector, FingerprintError on an unknown number.
     """
     generation = get_generation(connection, number)
     lacking = connection.scalar(select(func.count()).select_from(_without_vector(number).subquery())) or 0
@@ -144,7 +144,7 @@ def activate_generation(connection: Connection, number: int) -> Generation:
 
 
 def drop_generation(connection: Connection, number: int) -> None:
-    """Give up a generation that is not active. Raises IndexRoomError."""
+    """Give up a generation that is not active. Raises IndexRoomError on the active one, FingerprintError."""
     if get_generation(connection, number).active:
         raise IndexRoomError(f"generation {number} is the active one and can't be dropped; activate another first")
     connection.execute(vectors.delete().where(vectors.c.generation == number))

@@ -71,6 +71,7 @@ class IndexReplica:
         if position.seq == self._seq:
             return self._seq
         with self._following:
+            position = self._catalogue.position()  # another thread may have gone past what was read before the lock
             if position.seq < self._seq:
                 self._rebuild("the catalogue is older than the index, as after a restored backup")
             while self._seq < position.seq:
@@ -131,6 +132,7 @@ class IndexReplica:
         applied again, or over a state that is ahead of it."""
         changes = self._catalogue.changes(self._seq, _CHANGES_A_STEP)
         if not changes:
+            self._rebuild("the feed lacks its last changes")
             return
         pks = {kind: {change.pk for change in changes if change.kind is kind} for kind in Kind}
         found = {kind: list(self._catalogue.vectors(pks[kind], self.generation.number)) for kind in Kind}
@@ -147,8 +149,8 @@ class IndexReplica:
 
     def _rebuild(self, reason: str) -> None:
         logger.warning("rebuilding the vector indexes from the catalogue: %s", reason)
-        self._seq, self._indexes = self._build()
-        self._saved_seq = -1
+        seq, self._indexes = self._build()  # the indexes first: a search must not see them older than the number says
+        self._seq, self._saved_seq = seq, -1
 
     def _build(self) -> tuple[int, dict[Kind, FaissIndex]]:
         # The feed's head is read before the vectors: what changes meanwhile is applied once more by sync.
