@@ -22,7 +22,7 @@ from app.services.items import Bundle, BundleOutcome
 from app.settings import Settings
 from index.types import Kind
 
-#: Bundles in one transaction; their decoded pixels are what an import holds in memory.
+#: Bundles, and as far as it goes photos, in one transaction; their pixels are what an import holds in memory.
 CHUNK_BUNDLES = 64
 #: Chunks under way at once: while one is encoded and committed the next is decoded.
 CHUNKS_IN_FLIGHT = 2
@@ -163,7 +163,7 @@ class _Import:
                 batch = await asyncio.to_thread(_take, entries, CHUNK_BUNDLES)
                 if not batch:
                     break
-                for chunk in _disjoint(self._sift(batch)):
+                for chunk in _chunks(self._sift(batch)):
                     await self._launch(chunk)
                 if self.should_cancel():
                     self.report = replace(self.report, cancelled=True)
@@ -248,16 +248,19 @@ def _identities(item: ImportItem) -> Iterator[tuple[Kind, str]]:
             yield Kind.IMAGE, picture.id
 
 
-def _disjoint(items: Sequence[ImportItem]) -> Iterator[list[ImportItem]]:
-    """Split so that no item is written twice within a chunk."""
+def _chunks(items: Sequence[ImportItem]) -> Iterator[list[ImportItem]]:
+    """Split so that no item is written twice within a chunk, and no chunk has many photos because its recipes do."""
     chunk: list[ImportItem] = []
     seen: set[tuple[Kind, str]] = set()
+    photos = 0
     for item in items:
         identities = set(_identities(item))
-        if not seen.isdisjoint(identities):
+        more = len(item.bundle.pictures)
+        if chunk and (photos + more > CHUNK_BUNDLES or not seen.isdisjoint(identities)):
             yield chunk
-            chunk, seen = [], set()
+            chunk, seen, photos = [], set(), 0
         chunk.append(item)
         seen |= identities
+        photos += more
     if chunk:
         yield chunk

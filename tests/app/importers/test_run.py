@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -244,3 +245,19 @@ def test_no_two_chunks_write_one_item(tmp_path: Path) -> None:
     assert report.done == count
     assert set().union(*store.chunks) == {"shared", *(str(number) for number in range(count) if number not in (0, 50))}
     assert store.most == 2
+
+
+def test_recipes_with_many_photos_make_smaller_chunks(tmp_path: Path) -> None:
+    source, each = tmp_path / "source", CHUNK_BUNDLES // 2 + 1
+    names = [[f"{number}-{photo}.png" for photo in range(each)] for number in range(3)]
+    for name in itertools.chain(*names):
+        write(source / name, b"x")
+    write_lines(source / "recipes.jsonl", [line(number, image=None, images=names[number]) for number in range(3)])
+    store = _Store()
+
+    class Target:
+        settings = Settings(data_dir=tmp_path / "data")
+        ingest = store
+
+    assert asyncio.run(run_import(source, Target())).done == 3
+    assert [len(chunk) for chunk in store.chunks] == [each, each, each]
