@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError
 
 from index.schema import migrate, read_meta
+from index.text import is_storable
 
 BUSY_TIMEOUT_S = 60.0
 _WRITE_LOCK_KEY = 0x7A57E59ACE  # any constant will do, as long as every process takes the same
@@ -82,8 +83,7 @@ class Database:
 
     def among(self, column: ColumnElement[Any], values: Sequence[int] | Sequence[str]) -> ColumnElement[bool]:
         """``column IN values`` with a single bound parameter, so that no limit on their number applies."""
-        # No stored text holds U+0000, and both databases mishandle it in a parameter.
-        held = [value for value in values if not (isinstance(value, str) and "\0" in value)]
+        held = [value for value in values if not isinstance(value, str) or is_storable(value)]
         if self.dialect == "postgresql":
             kind = Text() if isinstance(column.type, String) else BigInteger()
             return column == any_(bindparam(None, held, type_=ARRAY(kind), unique=True))

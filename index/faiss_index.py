@@ -180,6 +180,9 @@ class FaissIndex:
         if selector is not None:
             params = faiss.SearchParameters()
             params.sel = selector  # holds no reference: our own keeps it alive
+        # FAISS spreads queries over threads, never one query: its thread team would only wait for itself, milliseconds
+        # on a busy machine. The setting is the calling thread's own.
+        faiss.omp_set_num_threads(1)
         wanted = min(k + 8, size)
         while True:
             found_scores, found = self._index.search(row, wanted, params=params)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, and_, func, or_, select
 from index.database import Database
 from index.reads import check_limit, decode_cursor, encode_cursor
 from index.schema import job_errors, jobs
+from index.text import is_storable
 from index.types import JsonValue, LeaseLostError, UnknownJobError
 
 MAX_KEPT_ERRORS = 1000
@@ -238,7 +239,9 @@ class JobStore:
 
 
 def _row(connection: Connection, job_id: str) -> Row[Any]:
-    row = None if "\0" in job_id else connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+    row = None
+    if is_storable(job_id):
+        row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
     if row is None:
         raise UnknownJobError(job_id)
     return row

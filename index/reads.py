@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, Row, func, select
 from index.database import Database
 from index.filters import conditions
 from index.schema import changes, items, links, pictures, recipes, tags, vectors
-from index.text import tag_key
+from index.text import is_storable, tag_key
 from index.types import (
     Change,
     Filter,
@@ -122,10 +123,14 @@ def page(
 
 def tag_counts(connection: Connection, database: Database, kind: Kind, prefix: str, limit: int) -> list[TagCount]:
     """The most used tags that start with ``prefix`` (compared by key), each in its most frequent spelling."""
+    if not is_storable(prefix):
+        return []
     spelt = func.count(tags.c.pk.distinct())
     of_kind = tags.join(items, items.c.pk == tags.c.pk)
-    held = [items.c.kind == kind.value, tags.c.key.startswith(tag_key(prefix), autoescape=True)]
-    ordered = (spelt.desc(), database.bytewise(tags.c.key))
+    key, first = database.bytewise(tags.c.key), tag_key(prefix)
+    # As a range, so that the index on the keys is used, which LIKE can't.
+    held = [items.c.kind == kind.value, key >= first, key < first + chr(sys.maxunicode)]
+    ordered = (spelt.desc(), key)
     counted = (
         select(tags.c.key, spelt.label("n")).select_from(of_kind).where(*held).group_by(tags.c.key).order_by(*ordered)
     )
@@ -140,7 +145,7 @@ def tag_counts(connection: Connection, database: Database, kind: Kind, prefix: s
     best: dict[str, str] = {}
     for row in connection.execute(spellings):
         best.setdefault(row.key, row.tag)
-    return [TagCount(best[key], count) for key, count in counts.items()]
+    return [TagCount(best[known], count) for known, count in counts.items()]
 
 
 def read_changes(connection: Connection, after: int, limit: int) -> list[Change]:

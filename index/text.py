@@ -72,6 +72,11 @@ def tag_key(tag: str) -> str:
     return unicodedata.normalize("NFC", folded)
 
 
+def is_storable(text: str) -> bool:
+    """False for what no database takes as text: U+0000 and halves of surrogate pairs. No stored text has them."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def content_digest(content: Recipe | Picture) -> str:
     """Hex sha256 of the content as canonical JSON; a picture's includes the name of its blob, so its bytes.
 

@@ -20,6 +20,12 @@ def test_a_url_that_cannot_work_is_refused(url: str) -> None:
         Catalogue.open(url)
 
 
+def test_postgresql_is_spoken_to_through_psycopg(postgres_url: str) -> None:
+    with Catalogue.open(postgres_url) as catalogue, catalogue.database.read() as connection:
+        assert (connection.dialect.name, connection.dialect.driver) == ("postgresql", "psycopg")
+        assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "repeatable read"
+
+
 def test_everything_is_there_after_opening_again(catalogue_url: str) -> None:
     with Catalogue.open(catalogue_url) as catalogue:
         generation = catalogue.ensure_generation("f", "e", DIM)
@@ -58,7 +64,7 @@ def test_lookups_by_many_ids_have_no_limit(catalogue: Catalogue, generation: Gen
     found = catalogue.ids_to_pks(RECIPE, ids)
     assert found == {f"r{n}": result.pk for n, result in enumerate(results)}
     assert catalogue.digests(RECIPE, ids).keys() == found.keys()
-    assert catalogue.ids_to_pks(RECIPE, ["r1\0", "\0", "r1"]) == {"r1": found["r1"]}
+    assert catalogue.ids_to_pks(RECIPE, ["r1\0", "\0", "\ud800", "r1"]) == {"r1": found["r1"]}
     assert catalogue.ids_to_pks(IMAGE, ids) == {}
 
 
@@ -69,9 +75,9 @@ def test_digests_can_ask_for_the_vector_too(catalogue: Catalogue, generation: Ge
     assert catalogue.digests(RECIPE, ["r"], generation=generation.number + 1) == {}
 
 
-def test_an_id_with_a_nul_is_unknown(catalogue: Catalogue, generation: Generation) -> None:
+def test_an_id_that_is_no_text_is_unknown(catalogue: Catalogue, generation: Generation) -> None:
     catalogue.write([put_recipe("r")], generation=generation.number)
-    for item_id in ("r\0", "\0", "", "r\0x"):
+    for item_id in ("r\0", "\0", "", "r\0x", "\ud800", "r\udfff"):
         with pytest.raises(UnknownItemError):
             catalogue.get(RECIPE, item_id)
 
@@ -118,7 +124,8 @@ def test_tag_counts_by_prefix_in_the_usual_spelling(catalogue: Catalogue, genera
     )
     assert catalogue.tag_counts(IMAGE, "PAST") == [TagCount("Pasta", 3), TagCount("Pastry", 1)]
     assert catalogue.tag_counts(IMAGE, "100%") == [TagCount("100%", 1)]
-    assert catalogue.tag_counts(IMAGE, "_") == []
+    for nothing in ("_", "\0", "\ud800", "pastt"):
+        assert catalogue.tag_counts(IMAGE, nothing) == []
     assert catalogue.tag_counts(IMAGE, limit=1) == [TagCount("Pasta", 3)]
     assert catalogue.tag_counts(RECIPE) == [TagCount("pasta", 1)]
 

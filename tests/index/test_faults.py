@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from index.catalogue import Catalogue
 from index.doctor import examine
 from index.replica import IndexReplica
 from index.types import Generation, Kind
-from tests.index.samples import unit
+from tests.index.samples import DIM, put_recipe, unit
 
 pytestmark = pytest.mark.fault
 
@@ -67,6 +68,23 @@ def test_a_writer_killed_in_mid_write_loses_nothing_committed(
             reloaded = IndexReplica(again, tmp_path / "indexes", generation)
             assert examine(again, reloaded, None, deep=True) == []
             assert len(reloaded.index(Kind.IMAGE)) == again.count(Kind.IMAGE)
+
+
+def test_a_full_disk_fails_one_write_and_harms_nothing(tmp_path: Path) -> None:
+    with Catalogue.open(f"sqlite:///{tmp_path}/c.db") as catalogue:
+        generation = catalogue.ensure_generation("f", "e", DIM)
+        catalogue.write([put_recipe("before")], generation=generation.number)
+        replica = IndexReplica(catalogue, None, generation)
+        with catalogue.database.read() as connection:  # one thread, so one pooled connection: the limit stays on it
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(OperationalError, match="disk is full"):
+            catalogue.write([put_recipe(f"r{n}", title="x" * 1000) for n in range(50)], generation=generation.number)
+        assert catalogue.count(Kind.RECIPE) == len(replica.search(Kind.RECIPE, unit(), 100)) == 1
+        with catalogue.database.read() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count = 100000")
+        catalogue.write([put_recipe("after")], generation=generation.number)
+        assert examine(catalogue, replica, None, deep=True) == []
 
 
 def test_two_processes_write_at_once_and_both_are_followed(

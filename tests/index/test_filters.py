@@ -26,7 +26,7 @@ RECIPES = [
 ]
 
 spellings = st.sampled_from([*TAGS, "PASTA", "RICE", "red  wine", "cafe\u0301", "unknown"])
-ids = st.sampled_from(["i0", "i1", "i2", "i3", "r0", "r1", "r2", "r3", "none", "i1\0"])
+ids = st.sampled_from(["i0", "i1", "i2", "i3", "r0", "r1", "r2", "r3", "none", "i1\0", "i1\ud800"])
 
 
 def tuples(values: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, ...]]:

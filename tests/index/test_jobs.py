@@ -142,7 +142,7 @@ def test_pages_go_from_new_to_old(store: JobStore) -> None:
 
 
 def test_what_is_not_there_or_not_allowed_is_refused(store: JobStore) -> None:
-    for job_id in ("none", "", "a\0b"):
+    for job_id in ("none", "", "a\0b", "\ud800"):
         with pytest.raises(UnknownJobError):
             store.get(job_id)
     job = store.create("import", {})
