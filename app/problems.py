@@ -93,6 +93,7 @@ _SLUG_OF_STATUS: Mapping[int, str] = MappingProxyType(
 )
 
 
+_DEEPEST_FIELD = 8  # parts of a field's name that are shown
 _RETRY_SOON: Mapping[str, str] = MappingProxyType({"Retry-After": "5"})
 
 
@@ -152,7 +153,7 @@ def _field_error(error: Mapping[str, Any], prefix: str) -> dict[str, str]:
     if error["type"] == "json_invalid":
         context = error.get("ctx", {}).get("error", "malformed")
         return {"field": prefix or "body", "detail": f"this is not valid JSON: {context}"}
-    field = ".".join([prefix, *parts] if prefix else parts) or "body"
+    field = ".".join(([prefix, *parts] if prefix else parts)[:_DEEPEST_FIELD]) or "body"
     detail = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         detail = "there is no such field here"

@@ -27,7 +27,7 @@ from index.blobs import BlobStore
 from index.catalogue import Catalogue
 from index.jobs import JobStore
 from index.replica import IndexReplica
-from index.types import Generation, Kind
+from index.types import Generation, IndexRoomError, Kind
 
 logger = logging.getLogger(__name__)
 
@@ -145,13 +145,23 @@ class Runtime:
 
 
 def _sizes(resources: Resources) -> dict[str, dict[str, int]]:
+    _sync(resources.replica)
     return {
         "catalogue_items": {kind.value: resources.catalogue.count(kind) for kind in Kind},
         "index_items": {kind.value: len(resources.replica.index(kind)) for kind in Kind},
     }
 
 
+def _sync(replica: IndexReplica) -> None:
+    """Catch up with the feed, so that the next search need not."""
+    try:
+        replica.sync()
+    except IndexRoomError as error:
+        logger.error("the index can't follow the catalogue: %s", error)
+
+
 def _save(replica: IndexReplica) -> None:
+    _sync(replica)
     try:
         replica.save()
     except OSError as error:

@@ -24,5 +24,6 @@ def check_key(request: Request, api_key: SecretStr | None) -> None:
     if scheme.lower() != "bearer" or not offered.strip():
         raise Problem("unauthorized", "Send the API key as `Authorization: Bearer KEY`.", headers=_CHALLENGE)
     expected = api_key.get_secret_value().encode()
-    if not hmac.compare_digest(offered.strip().encode(), expected):
+    # Header bytes arrive decoded as Latin-1.
+    if not hmac.compare_digest(offered.strip().encode("latin-1", "replace"), expected):
         raise Problem("unauthorized", "The API key is wrong.", headers=_CHALLENGE)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from starlette.requests import Request
 
 from app import __version__
-from app.api.deps import RuntimeDep
+from app.api.deps import RuntimeDep, require_key
 from app.api.openapi import problems
 from app.metrics import Metrics
 from app.problems import PROBLEM_TYPES, Problem
@@ -64,6 +64,7 @@ async def readyz(runtime: RuntimeDep) -> Ready:
 @open_router.get(
     "/metrics",
     summary="Prometheus metrics",
+    dependencies=[Depends(require_key)],
     response_class=Response,
     responses={
         200: {

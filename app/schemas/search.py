@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from app.schemas.common import MAX_K, MAX_OFFSET, Finite, ItemId, Query, Request, Response, Tag
 from app.schemas.images import EXAMPLE_STORED_IMAGE, ImageOut
@@ -87,23 +89,30 @@ class RecipeSearch(_Search):
 
 
 class WeightedTag(Request):
+    """A tag alone, or with its weight."""
+
     tag: Tag
     weight: Finite = Field(default=1.0, gt=0, le=100)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return {"tag": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 100}, handler(schema)]}
 
 
 class TagTerms(Request):
     """Tags to add and to subtract: ``include`` pulls, ``exclude`` pushes, in proportion to the weights."""
 
-    include: list[Tag | WeightedTag] = Field(min_length=1, max_length=50)
-    exclude: list[Tag | WeightedTag] = Field(default_factory=list, max_length=50)
+    include: list[WeightedTag] = Field(min_length=1, max_length=50)
+    exclude: list[WeightedTag] = Field(default_factory=list, max_length=50)
 
     def weighted(self) -> list[tuple[str, float]]:
         """(tag, signed weight) in order, includes first."""
-        pairs = [(term, 1.0) for term in self.include]
-        pairs += [(term, -1.0) for term in self.exclude]
-        return [
-            (term.tag, sign * term.weight) if isinstance(term, WeightedTag) else (term, sign) for term, sign in pairs
-        ]
+        return [(term.tag, term.weight) for term in self.include] + [(term.tag, -term.weight) for term in self.exclude]
 
 
 class ImageSearch(_Search):

@@ -82,6 +82,7 @@ class FakeEngine:
         self.gate: asyncio.Event | None = None
         self.encoded: list[tuple[Operation, Payload]] = []
         self.cancelled = 0
+        self.waiting = 0
         self._started = False
         self._info = EncoderInfo(
             name="fake",
@@ -118,11 +119,14 @@ class FakeEngine:
         if self.unavailable:
             raise UnavailableError("the worker died")
         if self.gate is not None:
+            self.waiting += 1
             try:
                 await self.gate.wait()
             except asyncio.CancelledError:
                 self.cancelled += 1
                 raise
+            finally:
+                self.waiting -= 1
         self.encoded += [(operation, item) for item in items]
         return [self._one(item) for item in items]
 

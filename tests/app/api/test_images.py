@@ -140,7 +140,7 @@ async def test_the_file_comes_back_as_it_was(service: Service) -> None:
     assert "sandbox" in response.headers["content-security-policy"]
     disposition = response.headers["content-disposition"]
     assert disposition.isascii()
-    assert disposition.startswith('inline; filename="cr_me__br_l_e__.jpg"; filename*=UTF-8\'\'cr%C3%A8me%20')
+    assert disposition.startswith("inline; filename=\"cr_me__br_l_e__.jpg\"; filename*=UTF-8''cr%C3%A8me%20")
     fresh = await service.client.get(item["links"]["file"], headers={"If-None-Match": response.headers["etag"]})
     assert (fresh.status_code, fresh.content) == (304, b"")
 

@@ -181,3 +181,9 @@ async def test_photo_forms_are_checked(service: Service) -> None:
     problem(await client.post("/v1/search/recipes", files={"file": b"no picture"}), 422, "invalid-picture")
     problem(await client.post("/v1/search/recipes", files={"photo": picture("rice")}), 422, "invalid-request")
     problem(await client.post("/v1/search/recipes", content=b"x"), 415, "unsupported-media-type")
+
+
+async def test_a_wrong_weight_is_named(service: Service) -> None:
+    query = {"tags": {"include": ["a", {"tag": "b", "weight": 0}]}}
+    body = problem(await service.client.post("/v1/search/images", json=query), 422, "invalid-request")
+    assert [error["field"] for error in body["errors"]] == ["tags.include.1.weight"]
