@@ -10,13 +10,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.metrics import Metrics
-from app.problems import MEDIA_TYPE, Problem
+from app.problems import MEDIA_TYPE, TOO_LARGE, problem_of_status
 
 access_log = logging.getLogger("app.access")
 
@@ -32,6 +33,9 @@ SECURITY_HEADERS: tuple[tuple[str, str], ...] = (
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Resource-Policy", "cross-origin"),
 )
+
+# What the framework answers in plain text, in words of ours.
+_PLAIN_ERRORS = MappingProxyType({413: TOO_LARGE, 416: "The asked range lies outside the file; leave Range out."})
 
 
 class _RequestIdFilter(logging.Filter):
@@ -158,9 +162,8 @@ class _Exchange:
         return headers
 
     async def _replace(self, headers: MutableHeaders) -> Message:
-        slug = "too-large" if self.status == 413 else "bad-request" if self.status < 500 else "internal"
-        detail = {"too-large": "The request body is larger than this address takes; send less in one call."}
-        problem = Problem(slug, detail.get(slug, "The request could not be served."))
+        detail = _PLAIN_ERRORS.get(self.status, "The request could not be served.")
+        problem = problem_of_status(self.status, detail)
         response = problem.response(self._scope["path"])
         self._replaced = True
         del headers["content-length"]

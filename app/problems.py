@@ -93,6 +93,8 @@ _SLUG_OF_STATUS: Mapping[int, str] = MappingProxyType(
 )
 
 
+TOO_LARGE = "The request body is larger than this address takes; send less in one call."
+
 _DEEPEST_FIELD = 8  # parts of a field's name that are shown
 _RETRY_SOON: Mapping[str, str] = MappingProxyType({"Retry-After": "5"})
 
@@ -197,6 +199,12 @@ def sentence(error: Exception | str) -> str:
     return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "!", "?")) else ".")
 
 
+def problem_of_status(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Problem:
+    """The problem that stands for a bare HTTP status."""
+    slug = _SLUG_OF_STATUS.get(status, "bad-request" if status < 500 else "internal")
+    return Problem(slug, detail, headers=headers)
+
+
 def _instance(request: Request) -> str:
     return request.url.path
 
@@ -216,13 +224,12 @@ async def _on_validation(request: Request, error: Exception) -> JSONResponse:
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
-    slug = _SLUG_OF_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal")
     detail = {
         404: f"There is nothing at {request.url.path}; the addresses are listed at /docs.",
         405: f"{request.method} is not possible here; the Allow header lists what is.",
-        413: "The request body is larger than this address takes; send less in one call.",
+        413: TOO_LARGE,
     }.get(error.status_code, str(error.detail))
-    return Problem(slug, detail, headers=error.headers).response(_instance(request))
+    return problem_of_status(error.status_code, detail, error.headers).response(_instance(request))
 
 
 async def _on_disconnect(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - the signature is given

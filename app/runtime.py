@@ -19,7 +19,7 @@ from app.executors import Executors
 from app.metrics import Metrics
 from app.services.ingest import Ingest
 from app.services.jobs import JobRunner
-from app.services.library import Library
+from app.services.library import Library, Thumbnails
 from app.services.resources import Resources
 from app.services.search import Search
 from app.settings import Settings
@@ -185,6 +185,7 @@ async def _maintain(resources: Resources) -> None:
 def _sweep(resources: Resources) -> None:
     try:
         removed = resources.blobs.sweep(resources.catalogue.blob_in_use, _BLOB_GRACE_S)
+        Thumbnails(resources.settings.thumbnails_dir).sweep(resources.catalogue.blob_in_use)
     except Exception:
         logger.exception("the sweep of unused blobs failed")
         return

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from app.api.present import etag
+from app.api.present import JSON_LD_VARIANT, etag
 from app.problems import Problem
 from index.types import Stored, UnknownItemError
 
@@ -33,7 +33,8 @@ async def expected_revision(request: Request, load: Callable[[], Awaitable[Store
         item = await load()
     except UnknownItemError:
         raise Problem("precondition-failed", "If-Match was sent, but no item has this id.") from None
-    if if_match.strip() != "*" and etag(item) not in _tags(if_match):
+    fitting = {etag(item), etag(item, JSON_LD_VARIANT)}
+    if if_match.strip() != "*" and fitting.isdisjoint(_tags(if_match)):
         raise Problem("precondition-failed", f"The item is now at {etag(item)}; read it again and repeat the change.")
     return item.revision
 

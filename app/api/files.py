@@ -46,6 +46,7 @@ _BYTES = {"schema": {"type": "string", "format": "binary"}, "example": "(bytes o
         **problems("unknown-item", "invalid-id", "range-not-satisfiable"),
     },
 )
+@router.head("/file", include_in_schema=False)
 async def get_file(request: Request, runtime: RuntimeDep, item_id: ItemIdDep) -> Response:
     """The ETag is the SHA-256 of the bytes."""
     image = await runtime.library.image(item_id)
@@ -69,6 +70,7 @@ async def get_file(request: Request, runtime: RuntimeDep, item_id: ItemIdDep) ->
         **problems("unknown-item", "invalid-id"),
     },
 )
+@router.head("/thumbnail", include_in_schema=False)
 async def get_thumbnail(
     request: Request,
     runtime: RuntimeDep,

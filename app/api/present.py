@@ -23,13 +23,20 @@ _OUTCOMES: dict[WriteStatus, Literal["created", "updated", "unchanged"]] = {
 }
 
 
+#: What tells the entity tag of a recipe's JSON-LD from that of its plain JSON.
+JSON_LD_VARIANT = "-ld"
+
+
 def addresses(request: Request) -> Addresses:
     return Addresses(request.scope.get("root_path", ""))
 
 
-def etag(item: Stored) -> str:
-    """A strong entity tag. The pk is part of it: an item that was deleted and made anew starts at revision 1 again."""
-    return f'"{item.pk}-{item.revision}"'
+def etag(item: Stored, variant: str = "") -> str:
+    """A strong entity tag; each representation (``variant``) has its own.
+
+    The pk is part of it: an item that was deleted and made anew starts at revision 1 again.
+    """
+    return f'"{item.pk}-{item.revision}{variant}"'
 
 
 def recipe_out(item: StoredRecipe, where: Addresses) -> RecipeOut:

@@ -14,7 +14,7 @@ from app.api.bodies import JSON, JSON_LD, MERGE_PATCH, read_json, validated
 from app.api.conditions import expected_revision, is_fresh
 from app.api.deps import CursorQuery, ItemIdDep, LimitQuery, RuntimeDep, TagQuery, tag_filter
 from app.api.openapi import body, json_content, problems
-from app.api.present import addresses, etag, multi_status, outcome_problem, recipe_jsonld, recipe_out
+from app.api.present import JSON_LD_VARIANT, addresses, etag, multi_status, outcome_problem, recipe_jsonld, recipe_out
 from app.api.recipe_bodies import from_jsonld, is_jsonld, parse_many
 from app.problems import field_problem
 from app.runtime import Runtime
@@ -113,8 +113,9 @@ async def list_recipes(
 async def get_recipe(request: Request, runtime: RuntimeDep, item_id: ItemIdDep) -> Response:
     """Plain JSON, or schema.org JSON-LD with `Accept: application/ld+json`."""
     item = await runtime.library.recipe(item_id)
-    if is_fresh(request, etag(item)):
-        return Response(status_code=304, headers={"ETag": etag(item)})
+    tag = _etag(request, item)
+    if is_fresh(request, tag):
+        return Response(status_code=304, headers={"ETag": tag, "Vary": "Accept"})
     return _answer(request, item)
 
 
@@ -225,11 +226,19 @@ async def _stored_answer(request: Request, runtime: Runtime, outcome: ItemOutcom
     return _answer(request, item, status=201 if created else 200, headers=headers)
 
 
+def _wants_jsonld(request: Request) -> bool:
+    return JSON_LD in request.headers.get("accept", "").lower()
+
+
+def _etag(request: Request, item: StoredRecipe) -> str:
+    return etag(item, JSON_LD_VARIANT if _wants_jsonld(request) else "")
+
+
 def _answer(
     request: Request, item: StoredRecipe, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    merged = {"ETag": etag(item), "Vary": "Accept", **(headers or {})}
-    if JSON_LD in request.headers.get("accept", "").lower():
+    merged = {"ETag": _etag(request, item), "Vary": "Accept", **(headers or {})}
+    if _wants_jsonld(request):
         return JSONResponse(recipe_jsonld(item, request), status, headers=merged, media_type=JSON_LD)
     content = recipe_out(item, addresses(request)).model_dump(mode="json")
     return JSONResponse(content, status, headers=merged)

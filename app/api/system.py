@@ -44,6 +44,7 @@ async def root(request: Request) -> Service:
 
 
 @open_router.get("/healthz", summary="Does the process live?", response_model=Alive)
+@open_router.head("/healthz", include_in_schema=False)
 async def healthz() -> Alive:
     """Answers as long as the event loop runs."""
     return Alive()
@@ -52,6 +53,7 @@ async def healthz() -> Alive:
 @open_router.get(
     "/readyz", summary="Do models and index answer?", response_model=Ready, responses=problems("unavailable")
 )
+@open_router.head("/readyz", include_in_schema=False)
 async def readyz(runtime: RuntimeDep) -> Ready:
     """503 with the failed checks, when a model, the catalogue or the index does not answer."""
     checks = await _checks(runtime)

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import socket
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,9 +26,10 @@ from index.types import IndexRoomError, JsonValue, LeaseLostError
 logger = logging.getLogger(__name__)
 
 IMPORT = "import"
-_LEASE_S = 60.0
+_LEASE_S = 20.0
 _HEARTBEAT_S = 1.0
 _POLL_S = 5.0
+_LEFTOVER_AGE_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +126,13 @@ class JobRunner:
 
     async def _work(self) -> None:
         database = self._resources.executors.database
+        swept = False
         while True:
             self._wake.clear()
             try:
+                if not swept:
+                    await database(self.sweep_uploads)
+                    swept = True
                 job = await database(self._store.claim, self._owner, _LEASE_S, kinds=[IMPORT])
                 if job is not None:
                     await self._run(job)
@@ -210,6 +217,26 @@ class JobRunner:
         problems, run.problems = run.problems, []
         if problems:
             await self._resources.executors.database(self._store.add_errors, run.job.id, self._owner, problems)
+
+    def sweep_uploads(self) -> None:
+        """Remove what a killed process left among the uploads: archives of no job, half unpacked folders."""
+        wanted: set[str] = set()
+        cursor: str | None = None
+        while True:
+            page = self._store.page(cursor=cursor, limit=100, kind=IMPORT)
+            wanted |= {Path(str(job.params["path"])).name for job in page.jobs if not job.state.is_final}
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        folder = self._resources.settings.uploads_dir
+        oldest = time.time() - _LEFTOVER_AGE_S
+        for path in list(folder.iterdir()) if folder.is_dir() else []:
+            if path.name in wanted or path.stat().st_mtime > oldest:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     async def _clean(self, job: Job) -> None:
         if job.params.get("uploaded"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,12 @@ class Thumbnails:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         Path(name).replace(path)
+
+    def sweep(self, in_use: Callable[[str], bool]) -> None:
+        """Remove those whose picture is gone."""
+        for path in self.folder.glob("*/*.webp"):
+            if not in_use(path.name.split("-")[0]):
+                path.unlink(missing_ok=True)
 
     def _path(self, blob: str, side: int) -> Path:
         return self.folder / blob[:2] / f"{blob}-{side}.webp"

@@ -180,12 +180,13 @@ async def test_an_encoded_slash_reaches_no_other_route(service: Service) -> None
 async def test_unicode_ids_work_everywhere(service: Service, item_id: str) -> None:
     await service.put_recipe(item_id, title="x")
     await service.put_image(item_id, picture("rice"), recipe_ids=[item_id])
-    for kind in ("recipes", "images"):
-        body = (await service.client.get(f"/v1/{kind}/{quote(item_id, safe='')}")).json()
-        assert body["id"] == item_id
-        assert (await service.client.get(body["links"]["self"])).json() == body
-    assert (await service.client.get(body["links"]["file"])).status_code == 200
-    assert (await service.client.get(body["links"]["recipes"][0])).json()["image_ids"] == [item_id]
+    client, name = service.client, quote(item_id, safe="")
+    recipe, image = (await client.get(f"/v1/recipes/{name}")).json(), (await client.get(f"/v1/images/{name}")).json()
+    assert recipe["id"] == image["id"] == item_id
+    assert recipe["image_ids"] == image["recipe_ids"] == [item_id]
+    assert (await client.get(recipe["links"]["self"])).json() == recipe
+    assert (await client.get(image["links"]["recipes"][0])).json() == recipe
+    assert (await client.get(recipe["links"]["images"][0])).content == picture("rice")
 
 
 async def test_an_id_is_the_same_in_every_normal_form(service: Service) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def _lines(count: int) -> str:
     return "\n".join(json.dumps(line) for line in lines)
 
 
-def _zip(**files: bytes | str) -> bytes:
+def _zip(files: Mapping[str, bytes | str]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in files.items():
@@ -49,7 +50,7 @@ async def test_an_archive_is_imported_in_the_background(service: Service) -> Non
         {"id": "c", "title": ""},
     ]
     data = _zip(
-        **{
+        {
             "recipes.jsonl": "\n".join(json.dumps(line) for line in lines),
             "images/a.png": picture("tomato"),
             "images/b.png": b"broken",
@@ -73,7 +74,7 @@ async def test_an_archive_is_imported_in_the_background(service: Service) -> Non
 
 
 async def test_the_same_archive_twice_changes_nothing(service: Service) -> None:
-    data = _zip(**{"recipes.jsonl": _lines(5)})
+    data = _zip({"recipes.jsonl": _lines(5)})
     for outcome in ("created", "unchanged"):
         response = await service.client.post("/v1/imports", files={"file": ("x.zip", data)}, data={"format": "folder"})
         body = await _ended(service, response.headers["location"])
@@ -81,7 +82,7 @@ async def test_the_same_archive_twice_changes_nothing(service: Service) -> None:
 
 
 async def test_an_archive_that_holds_nothing_fails_with_a_sentence(service: Service) -> None:
-    response = await service.client.post("/v1/imports", files={"file": ("x.zip", _zip(readme="hello"))})
+    response = await service.client.post("/v1/imports", files={"file": ("x.zip", _zip({"readme": "hello"}))})
     body = await _ended(service, response.headers["location"])
     assert body["state"] == "failed"
     assert "nothing that can be imported" in body["detail"]
@@ -91,14 +92,14 @@ async def test_an_archive_that_holds_nothing_fails_with_a_sentence(service: Serv
 async def test_what_is_no_archive_is_refused_at_once(service: Service) -> None:
     client = service.client
     problem(await client.post("/v1/imports", files={"file": ("x.zip", b"no zip")}), 422, "invalid-request")
-    file = {"file": ("x.zip", _zip(a=b"x"))}
+    file = {"file": ("x.zip", _zip({"a": b"x"}))}
     problem(await client.post("/v1/imports", files=file, data={"format": "cake"}), 422, "invalid-request")
     problem(await client.post("/v1/imports", content=b"x"), 415, "unsupported-media-type")
     assert not service.runtime.settings.uploads_dir.exists() or not list(service.runtime.settings.uploads_dir.iterdir())
 
 
 async def test_archives_may_be_larger_than_other_bodies(service: Service) -> None:
-    data = _zip(**{"recipes.jsonl": _lines(2), "padding.bin": b"\0" * (3 << 20)})
+    data = _zip({"recipes.jsonl": _lines(2), "padding.bin": b"\0" * (3 << 20)})
     assert len(data) > service.runtime.settings.max_body_bytes
     response = await service.client.post("/v1/imports", files={"file": ("x.zip", data)})
     assert response.status_code == 202
@@ -108,7 +109,7 @@ async def test_archives_may_be_larger_than_other_bodies(service: Service) -> Non
 async def test_archives_have_a_limit_too(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, builtin_catalogue=False, max_body_mb=1, import_max_mb=2)
     async with serving(settings) as service:
-        data = _zip(padding=b"\0" * (3 << 20))
+        data = _zip({"padding": b"\0" * (3 << 20)})
         problem(await service.client.post("/v1/imports", files={"file": ("x.zip", data)}), 413, "too-large")
 
 
@@ -137,7 +138,7 @@ async def test_folders_are_refused_where_none_is_allowed(service: Service, tmp_p
 
 async def test_a_running_import_can_be_cancelled(service: Service) -> None:
     service.engine.gate = asyncio.Event()
-    data = _zip(**{"recipes.jsonl": _lines(1000)})
+    data = _zip({"recipes.jsonl": _lines(1000)})
     first = await service.client.post("/v1/imports", files={"file": ("x.zip", data)})
     second = await service.client.post("/v1/imports", files={"file": ("y.zip", data)})
     await until(lambda: _is(service, first.headers["location"], "running"))
@@ -156,7 +157,7 @@ async def test_a_running_import_can_be_cancelled(service: Service) -> None:
 async def test_an_import_goes_on_after_a_restart(settings: Settings) -> None:
     async with serving(settings) as service:
         service.engine.gate = asyncio.Event()
-        data = _zip(**{"recipes.jsonl": _lines(200)})
+        data = _zip({"recipes.jsonl": _lines(200)})
         address = (await service.client.post("/v1/imports", files={"file": ("x.zip", data)})).headers["location"]
         await until(lambda: _is(service, address, "running"))
     async with serving(settings) as service:

@@ -188,12 +188,17 @@ async def test_jsonld_is_read_and_written(service: Service, media_type: str) -> 
     await service.put_image("i", picture("tomato"), recipe_ids=["soup"])
     back = await service.client.get("/v1/recipes/soup", headers={"Accept": "application/ld+json"})
     assert back.headers["content-type"] == "application/ld+json"
+    plain = await service.client.get("/v1/recipes/soup")
+    assert plain.headers["etag"] != back.headers["etag"]
+    assert back.headers["vary"] == "Accept"
     document = back.json()
     assert document["@type"] == "Recipe"
     assert document["image"] == ["http://test/v1/images/i/file"]
     assert document["recipeCuisine"] == "French"
     again = await service.client.put(
-        "/v1/recipes/soup", content=back.content, headers={"Content-Type": "application/ld+json"}
+        "/v1/recipes/soup",
+        content=back.content,
+        headers={"Content-Type": "application/ld+json", "If-Match": back.headers["etag"]},
     )
     assert again.json()["title"] == "Soup"
 

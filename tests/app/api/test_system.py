@@ -103,7 +103,7 @@ async def test_a_key_is_asked_for_where_one_is_set(tmp_path: Path) -> None:
         assert response.headers["www-authenticate"].startswith("Bearer")
         for value in ("Bearer wrong", "Basic sesame", "Bearer", "Bearer  ", "sesame"):
             problem(await client.get("/v1/recipes", headers={"Authorization": value}), 401, "unauthorized")
-        good = {"Authorization": "bearer sésame".encode()}
+        good = {b"Authorization": "bearer sésame".encode()}
         assert (await client.get("/v1/recipes", headers=good)).status_code == 200
         problem(await client.get("/metrics"), 401, "unauthorized")
         assert (await client.get("/metrics", headers=good)).status_code == 200
