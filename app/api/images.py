@@ -25,20 +25,21 @@ from app.api.bodies import (
 from app.api.conditions import expected_revision, is_fresh
 from app.api.deps import CursorQuery, ItemIdDep, LimitQuery, RuntimeDep, TagQuery, tag_filter
 from app.api.openapi import FILE, body, form_content, json_content, problems, ref
-from app.api.present import addresses, etag, image_out, multi_status, outcome_problem
+from app.api.present import addresses, deleted_meanwhile, etag, image_out, multi_status, outcome_problem
 from app.problems import field_problem
 from app.runtime import Runtime
 from app.schemas.common import MultiStatus, merge_patch
 from app.schemas.images import ImageFields, ImageIn, ImageOut, ImagePage, ImagePatch
 from app.services.ingest import PictureChange
 from app.services.items import Bundle, ItemOutcome, PictureItem
-from index.types import Kind, Picture, StoredImage, WriteStatus
+from index.types import Kind, Picture, StoredImage, UnknownItemError, WriteStatus
 
 router = APIRouter(prefix="/images", tags=["images"])
 
 _WRITE_PROBLEMS = (
     "bad-request",
     "unknown-item",
+    "conflict",
     "precondition-failed",
     "too-large",
     "unsupported-media-type",
@@ -250,7 +251,10 @@ def _changed(picture: Picture, fields: ImageFields, patch: Mapping[str, Any]) ->
 async def _stored_answer(request: Request, runtime: Runtime, outcome: ItemOutcome) -> Response:
     if outcome.result is None:
         raise outcome_problem(outcome)
-    item = await runtime.library.image(outcome.id)
+    try:
+        item = await runtime.library.image(outcome.id)
+    except UnknownItemError:
+        raise deleted_meanwhile() from None
     created = outcome.result.status is WriteStatus.CREATED
     headers = {"Location": addresses(request).image(item.id)} if created else {}
     return _answer(request, item, status=201 if created else 200, headers=headers)

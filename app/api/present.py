@@ -126,6 +126,11 @@ def _item_result(index: int, outcome: ItemOutcome, where: Addresses) -> ItemResu
     )
 
 
+def deleted_meanwhile() -> Problem:
+    """The problem of an item that was stored and gone again before the answer could be made."""
+    return Problem("conflict", "The item was stored, and then deleted by someone else before it could be read back.")
+
+
 def outcome_problem(outcome: ItemOutcome) -> Problem:
     """The problem of an item that could not be stored."""
     error = outcome.error or ItemError("internal", "The item was not stored.")

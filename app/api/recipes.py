@@ -14,20 +14,30 @@ from app.api.bodies import JSON, JSON_LD, MERGE_PATCH, read_json, validated
 from app.api.conditions import expected_revision, is_fresh
 from app.api.deps import CursorQuery, ItemIdDep, LimitQuery, RuntimeDep, TagQuery, tag_filter
 from app.api.openapi import body, json_content, problems
-from app.api.present import JSON_LD_VARIANT, addresses, etag, multi_status, outcome_problem, recipe_jsonld, recipe_out
+from app.api.present import (
+    JSON_LD_VARIANT,
+    addresses,
+    deleted_meanwhile,
+    etag,
+    multi_status,
+    outcome_problem,
+    recipe_jsonld,
+    recipe_out,
+)
 from app.api.recipe_bodies import from_jsonld, is_jsonld, parse_many
 from app.problems import field_problem
 from app.runtime import Runtime
 from app.schemas.common import MultiStatus, merge_patch
 from app.schemas.recipes import RecipeFields, RecipeIn, RecipeOut, RecipePage, RecipePatch
 from app.services.items import Bundle, ItemOutcome, RecipeItem
-from index.types import Kind, StoredRecipe, WriteStatus
+from index.types import Kind, StoredRecipe, UnknownItemError, WriteStatus
 
 router = APIRouter(prefix="/recipes", tags=["recipes"])
 
 _WRITE_PROBLEMS = (
     "bad-request",
     "unknown-item",
+    "conflict",
     "precondition-failed",
     "too-large",
     "unsupported-media-type",
@@ -220,7 +230,10 @@ async def _store_many(runtime: Runtime, values: list[Any]) -> list[ItemOutcome]:
 async def _stored_answer(request: Request, runtime: Runtime, outcome: ItemOutcome) -> Response:
     if outcome.result is None:
         raise outcome_problem(outcome)
-    item = await runtime.library.recipe(outcome.id)
+    try:
+        item = await runtime.library.recipe(outcome.id)
+    except UnknownItemError:
+        raise deleted_meanwhile() from None
     created = outcome.result.status is WriteStatus.CREATED
     headers = {"Location": addresses(request).recipe(item.id)} if created else {}
     return _answer(request, item, status=201 if created else 200, headers=headers)

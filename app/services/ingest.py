@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from app.engine.types import Priority
 from app.services.drafts import Draft, Parcel, draft_picture, item_error, parcel, refuse_doubles
-from app.services.items import Bundle, BundleOutcome, ItemOutcome, PictureItem, RecipeItem
+from app.services.items import Bundle, BundleOutcome, ItemError, ItemOutcome, PictureItem, RecipeItem
 from app.services.preparation import Preparation
 from app.services.resources import Resources
 from index.types import (
@@ -76,13 +76,12 @@ class Ingest:
             UnknownItemError: there is none of this id.
         """
         catalogue = self._resources.catalogue
-        attempts = _CHANGE_ATTEMPTS if retry else 1
-        while True:
-            attempts -= 1
+
+        async def attempt() -> ItemOutcome:
             stored = await self._resources.executors.database(lambda: catalogue.get(Kind.RECIPE, item_id))
-            outcome = await self.put_recipe(change(stored))
-            if not (_lost_race(outcome) and attempts):
-                return outcome
+            return await self.put_recipe(change(stored))
+
+        return await (_persistently(attempt) if retry else attempt())
 
     async def change_image(
         self, item_id: str, change: Callable[[StoredImage], PictureChange], *, revision: int | None = None
@@ -94,14 +93,13 @@ class Ingest:
             UnknownItemError: there is none of this id.
         """
         catalogue = self._resources.catalogue
-        attempts = _CHANGE_ATTEMPTS if revision is None else 1
-        while True:
-            attempts -= 1
+
+        async def attempt() -> ItemOutcome:
             stored = await self._resources.executors.database(lambda: catalogue.get(Kind.IMAGE, item_id))
             expected = stored.revision if revision is None else revision
-            outcome = await self._write_change(stored, change(stored), expected)
-            if not (_lost_race(outcome) and attempts):
-                return outcome
+            return await self._write_change(stored, change(stored), expected)
+
+        return await (_persistently(attempt) if revision is None else attempt())
 
     async def delete(self, kind: Kind, item_id: str, revision: int | None = None) -> None:
         """Delete an item. Raises UnknownItemError, RevisionError."""
@@ -182,5 +180,10 @@ class Ingest:
         return changed.outcome().parts[0]
 
 
-def _lost_race(outcome: ItemOutcome) -> bool:
-    return outcome.error is not None and outcome.error.slug == "precondition-failed"
+async def _persistently(attempt: Callable[[], Awaitable[ItemOutcome]]) -> ItemOutcome:
+    """Try again where someone else was faster, a few times."""
+    for _ in range(_CHANGE_ATTEMPTS):
+        outcome = await attempt()
+        if outcome.error is None or outcome.error.slug != "precondition-failed":
+            return outcome
+    return replace(outcome, error=ItemError("conflict", "Others keep changing this item; try again."))

@@ -136,9 +136,7 @@ class Search:
         timings = Timings()
         async with asyncio.timeout(self._resources.settings.request_timeout_s):
             terms = await self._terms(query.source, timings)
-            with timings.stage("search"):
-                vector = weighted_sum(terms)
-            hits = await self._hits(query, vector, terms, timings)
+            hits = await self._resources.executors.database(self._hits, query, terms, timings)
         for name, seconds in timings.seconds.items():
             self._resources.metrics.observe_stage(name, seconds)
         return Answer(tuple(hits), timings)
@@ -162,7 +160,8 @@ class Search:
                 return [Term(vector, weight, tag) for vector, (tag, weight) in zip(vectors, tags, strict=True)]
             case Item(kind, item_id):
                 with timings.stage("fetch"):
-                    return [Term(await self._vector_of(kind, item_id), 1.0, f"@{item_id}")]
+                    vector = await self._resources.executors.database(self._vector_of, kind, item_id)
+                return [Term(vector, 1.0, f"@{item_id}")]
 
     async def _encode_photo(self, data: bytes, timings: Timings) -> Float32Array:
         resources = self._resources
@@ -179,65 +178,61 @@ class Search:
             )
         return [_value(outcome) for outcome in outcomes]
 
-    async def _vector_of(self, kind: Kind, item_id: str) -> Float32Array:
-        executors, catalogue = self._resources.executors, self._resources.catalogue
-        stored = await executors.database(catalogue.get, kind, item_id)
-        vectors = await executors.database(self._resources.replica.vectors_of, [stored.pk])
-        if stored.pk not in vectors:
+    def _vector_of(self, kind: Kind, item_id: str) -> Float32Array:
+        pk = self._resources.catalogue.get(kind, item_id).pk
+        vectors = self._resources.replica.vectors_of([pk])
+        if pk not in vectors:
             raise Problem("unavailable", f"The {kind} {item_id!r} has no vector yet; try again.")
-        return vectors[stored.pk]
+        return vectors[pk]
 
-    # --- the hits ---------------------------------------------------------------------------------------
+    # --- the hits, in a thread --------------------------------------------------------------------------
 
-    async def _hits(self, query: Query, vector: Float32Array, terms: Sequence[Term], timings: Timings) -> list[Found]:
+    def _hits(self, query: Query, terms: Sequence[Term], timings: Timings) -> list[Found]:
+        """Search and fetch at one go: each change of threads would cost a query more than its SQL."""
         wanted = query.filter
         if isinstance(query.source, Item) and query.source.kind is query.kind:
             wanted = replace(wanted, exclude_ids=(*wanted.exclude_ids, query.source.id))
-        executors = self._resources.executors
-        for attempt in range(_FETCH_ATTEMPTS):
+        vector = weighted_sum(terms)
+        hits: list[Hit] = []
+        items: dict[int, StoredRecipe | StoredImage] = {}
+        for _ in range(_FETCH_ATTEMPTS):
             with timings.stage("search"):
-                hits = await executors.database(self._search, query, wanted, vector)
+                hits = self._search(query, wanted, vector)
             with timings.stage("fetch"):
-                items = await executors.database(self._fetch, query.kind, [hit.pk for hit in hits])
+                items = {item.pk: item for item in self._resources.catalogue.get_many(query.kind, _pks(hits))}
             # What was deleted between the two steps makes room for what comes next.
-            if len(items) == len(hits) or attempt + 1 == _FETCH_ATTEMPTS:
-                shares = await self._shares(query.source, terms, hits, timings)
-                return [
-                    Found(items[hit.pk], min(1.0, max(-1.0, hit.score)), shares.get(hit.pk))
-                    for hit in hits
-                    if hit.pk in items
-                ]
-        raise AssertionError("the last attempt returns")
+            if len(items) == len(hits):
+                break
+        with timings.stage("fetch"):
+            shares = self._shares(query.source, terms, hits)
+        return [
+            Found(items[hit.pk], min(1.0, max(-1.0, hit.score)), shares.get(hit.pk)) for hit in hits if hit.pk in items
+        ]
 
     def _search(self, query: Query, wanted: Filter, vector: Float32Array) -> list[Hit]:
         try:
-            selection = self._resources.catalogue.select(query.kind, wanted)
+            selection = None if wanted.is_empty else self._resources.catalogue.select(query.kind, wanted)
         except ValueError as error:
             raise field_problem("filter", str(error)) from None
         found = self._resources.replica.search(query.kind, vector, query.offset + query.k, selection)
         return found[query.offset :]
 
-    def _fetch(self, kind: Kind, pks: Sequence[int]) -> dict[int, StoredRecipe | StoredImage]:
-        return {item.pk: item for item in self._resources.catalogue.get_many(kind, pks)}
-
-    async def _shares(
-        self, source: Source, terms: Sequence[Term], hits: Sequence[Hit], timings: Timings
-    ) -> dict[int, tuple[TermShare, ...]]:
+    def _shares(self, source: Source, terms: Sequence[Term], hits: Sequence[Hit]) -> dict[int, tuple[TermShare, ...]]:
         """What each tag gave, by pk; empty for queries of one term."""
         if not isinstance(source, TagSum) or not hits:
             return {}
-        with timings.stage("fetch"):
-            vectors = await self._resources.executors.database(
-                self._resources.replica.vectors_of, [hit.pk for hit in hits]
-            )
-        known = [pk for pk in (hit.pk for hit in hits) if pk in vectors]
-        if not known:
+        vectors = self._resources.replica.vectors_of(_pks(hits))
+        if not vectors:
             return {}
-        rows = contributions(terms, np.stack([vectors[pk] for pk in known]))
+        rows = contributions(terms, np.stack(list(vectors.values())))
         return {
             pk: tuple(TermShare(term.label, term.weight, float(part)) for term, part in zip(terms, row, strict=True))
-            for pk, row in zip(known, rows, strict=True)
+            for pk, row in zip(vectors, rows, strict=True)
         }
+
+
+def _pks(hits: Sequence[Hit]) -> list[int]:
+    return [hit.pk for hit in hits]
 
 
 def _pixels(data: bytes, limits: PictureLimits, spec: ImagePreprocess) -> UInt8Array:

@@ -6,9 +6,9 @@ import pytest
 
 from app.engine.types import Operation, Priority, SaturatedError, UnavailableError
 from app.services.items import Bundle, PictureItem, RecipeItem
-from index.types import Kind, Recipe, WriteStatus
+from index.types import Kind, PutRecipe, Recipe, StoredRecipe, WriteStatus
 from tests.app.conftest import Service
-from tests.app.fakes import picture
+from tests.app.fakes import picture, text_vector
 
 pytestmark = pytest.mark.anyio
 
@@ -140,3 +140,21 @@ async def test_a_kill_between_blob_and_commit_leaves_only_a_blob(
     assert len(list(runtime.blobs)) == 1
     assert runtime.catalogue.head() == 0
     assert runtime.blobs.sweep(runtime.catalogue.blob_in_use, older_than_s=-1) == 1
+
+
+async def test_a_change_that_others_keep_overtaking_is_a_conflict(service: Service) -> None:
+    await service.put_recipe("r", title="x")
+    catalogue, generation = service.runtime.catalogue, service.runtime.generation.number
+
+    def change(stored: StoredRecipe) -> RecipeItem:
+        vector = text_vector("overtaken")
+        recipe = Recipe(title=f"overtaken {stored.revision}")
+        catalogue.write([PutRecipe(id="r", recipe=recipe, vector=vector)], generation=generation)
+        return RecipeItem(recipe=Recipe(title="mine"), id="r", revision=stored.revision)
+
+    outcome = await service.runtime.ingest.change_recipe("r", change)
+    assert outcome.error is not None
+    assert outcome.error.slug == "conflict"
+    strict = await service.runtime.ingest.change_recipe("r", change, retry=False)
+    assert strict.error is not None
+    assert strict.error.slug == "precondition-failed"
