@@ -13,7 +13,8 @@ from app.security import check_key
 from index.types import Filter
 
 
-def get_runtime(request: Request) -> Runtime:
+# These are coroutines because the framework runs plain functions in its thread pool, which costs more than they do.
+async def get_runtime(request: Request) -> Runtime:
     runtime: Runtime = request.app.state.runtime
     return runtime
 
@@ -21,11 +22,11 @@ def get_runtime(request: Request) -> Runtime:
 RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
 
 
-def require_key(request: Request, runtime: RuntimeDep) -> None:
+async def require_key(request: Request, runtime: RuntimeDep) -> None:
     check_key(request, runtime.settings.api_key)
 
 
-def _item_id(
+async def _item_id(
     item_id: Annotated[
         str,
         Path(description="1 to 128 characters, percent-encoded; no '/'.", examples=["spaghetti-carbonara"]),

@@ -180,8 +180,10 @@ async def patch_image(request: Request, runtime: RuntimeDep, item_id: ItemIdDep)
     validated(ImagePatch, {name: value for name, value in patch.items() if name != "extra"})
 
     def change(stored: StoredImage) -> PictureChange:
-        fields = validated(ImageFields, merge_patch(_fields(stored), patch))
-        return _changed(stored.picture, fields, patch)
+        merged = merge_patch(_fields(stored), patch)
+        if "recipe_ids" in patch:
+            merged.setdefault("recipe_ids", [])  # null empties
+        return _changed(stored.picture, validated(ImageFields, merged))
 
     revision = await expected_revision(request, lambda: runtime.library.image(item_id))
     outcome = await runtime.ingest.change_image(item_id, change, revision=revision)
@@ -231,7 +233,7 @@ def _fields(stored: StoredImage) -> dict[str, Any]:
     return {"title": picture.title, "tags": list(picture.tags), "extra": dict(picture.extra)}
 
 
-def _changed(picture: Picture, fields: ImageFields, patch: Mapping[str, Any]) -> PictureChange:
+def _changed(picture: Picture, fields: ImageFields) -> PictureChange:
     changed = Picture(
         blob=picture.blob,
         media_type=picture.media_type,
@@ -243,9 +245,7 @@ def _changed(picture: Picture, fields: ImageFields, patch: Mapping[str, Any]) ->
         generated=picture.generated,
         extra=fields.extra,
     )
-    emptied = "recipe_ids" in patch and patch["recipe_ids"] is None
-    recipe_ids = () if emptied else None if fields.recipe_ids is None else tuple(fields.recipe_ids)
-    return PictureChange(changed, recipe_ids)
+    return PictureChange(changed, None if fields.recipe_ids is None else tuple(fields.recipe_ids))
 
 
 async def _stored_answer(request: Request, runtime: Runtime, outcome: ItemOutcome) -> Response:

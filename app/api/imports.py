@@ -34,12 +34,14 @@ from app.runtime import Runtime
 from app.schemas.jobs import FolderImport, ImportFormat, JobOut
 from index.jobs import Job
 
+ZIP = "application/zip"
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 _ARCHIVE = form_content(
     {"file": dict(FILE), "format": {"type": "string", "enum": list(get_args(ImportFormat))}},
     ["file"],
     {"file": "(bytes of recipes.zip)"},
 )
+_RAW_ARCHIVE = {ZIP: {"schema": {"type": "string", "format": "binary"}, "example": "(bytes of recipes.zip)"}}
 
 
 def imports_router(max_bytes: int) -> APIRouter:
@@ -52,18 +54,21 @@ def imports_router(max_bytes: int) -> APIRouter:
         status_code=202,
         response_model=JobOut,
         responses=problems("bad-request", "forbidden", "too-large", "unsupported-media-type"),
-        openapi_extra=body(_ARCHIVE, json_content(FolderImport)),
+        openapi_extra=body(_ARCHIVE, _RAW_ARCHIVE, json_content(FolderImport)),
     )
     async def create_import(request: Request, runtime: RuntimeDep) -> JSONResponse:
-        """A zip archive (multipart form with `file`), or JSON with a `folder` of the server where the settings allow
-        that. Recipe folders, Hugo or Jekyll sites, schema.org JSON-LD, CSV and plain folders of pictures are
-        recognised. The answer is a job; follow it at `links.self`."""
+        """A zip archive (multipart form with `file`, or the bare bytes as `application/zip`, which suits large ones),
+        or JSON with a `folder` of the server where the settings allow that. Recipe folders, Hugo or Jekyll sites,
+        schema.org JSON-LD, CSV and plain folders of pictures are recognised. The answer is a job; follow it at
+        `links.self`."""
         if media_type(request) == MULTIPART:
             job = await _from_archive(request, runtime)
+        elif media_type(request) == ZIP:
+            job = await _from_stream(request, runtime)
         elif media_type(request) == JSON:
             job = await _from_folder(validated(FolderImport, await read_json(request)), runtime)
         else:
-            raise unsupported(request, MULTIPART, JSON)
+            raise unsupported(request, MULTIPART, ZIP, JSON)
         where = addresses(request)
         answer = job_out(job, (), where).model_dump(mode="json")
         return JSONResponse(answer, 202, headers={"Location": where.job(job.id)})
@@ -85,6 +90,20 @@ async def _from_archive(request: Request, runtime: Runtime) -> Job:
             await run_in_threadpool(_spool, file.file, path)
             name = Path(file.filename or "archive.zip").name[:200]
             return await runtime.jobs.submit_import(path, name=name, uploaded=True, format_name=format_name)
+
+
+async def _from_stream(request: Request, runtime: Runtime) -> Job:
+    path = runtime.settings.uploads_dir / f"{uuid.uuid4().hex}.zip"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _kept_on_success(path):
+        signature = b""
+        with path.open("xb") as target:
+            async for chunk in request.stream():
+                signature = (signature + chunk[:4])[:4]
+                await runtime.executors.database(target.write, chunk)
+        if not signature.startswith(_ZIP_SIGNATURES):
+            raise field_problem("body", "send a zip archive")
+        return await runtime.jobs.submit_import(path, name="archive.zip", uploaded=True)
 
 
 def _spool(source: BinaryIO, path: Path) -> None:

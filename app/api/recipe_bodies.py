@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from app.api.bodies import JSON_LD, media_type
+from app.api.present import outcome_problem
 from app.ids import RESERVED_IDS
-from app.problems import field_problem, validation_problem
+from app.problems import field_problem, sentence, validation_problem
 from app.schema_org import SchemaOrgError, find_recipes, recipe_from_jsonld, recipe_identifier
 from app.schemas.recipes import RecipeIn
 from app.services.items import ItemError, ItemOutcome
@@ -22,26 +23,33 @@ def is_jsonld(request: Request, value: object) -> bool:
     """Whether a body is meant as JSON-LD: by its media type, or because it says so itself."""
     if media_type(request) == JSON_LD:
         return True
-    return isinstance(value, Mapping) and any(name in value for name in ("@context", "@graph", "@type"))
+    first = value[0] if isinstance(value, list) and value else value
+    return isinstance(first, Mapping) and any(name in first for name in ("@context", "@graph", "@type"))
 
 
 def from_jsonld(document: object) -> Any:
-    """The recipes of a JSON-LD document as :class:`RecipeIn` takes them: one as an object, several as a list.
+    """The recipes of a JSON-LD document as :class:`RecipeIn` takes them: one as an object, several as a list, in which
+    an :class:`ItemOutcome` stands for each that can't be read.
 
     Raises:
-        Problem: 422: there is none, or one can't be read.
+        Problem: 422: there is none, or the only one can't be read.
     """
-    try:
-        found = [_plain(recipe) for recipe in find_recipes(document)]
-    except SchemaOrgError as error:
-        raise field_problem("body", str(error)) from None
+    found = [_plain(recipe) for recipe in find_recipes(document)]
     if not found:
         raise field_problem("body", 'the JSON-LD holds no object of "@type": "Recipe"')
-    return found[0] if len(found) == 1 and not isinstance(document, list) else found
+    if len(found) > 1 or isinstance(document, list):
+        return found
+    if isinstance(found[0], ItemOutcome):
+        raise outcome_problem(found[0])
+    return found[0]
 
 
-def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
-    recipe = recipe_from_jsonld(document)
+def _plain(document: Mapping[str, Any]) -> dict[str, Any] | ItemOutcome:
+    try:
+        recipe = recipe_from_jsonld(document)
+    except SchemaOrgError as error:
+        given = recipe_identifier(document) or ""
+        return ItemOutcome(kind=Kind.RECIPE, id=given, error=ItemError("invalid-request", sentence(str(error))))
     plain: dict[str, Any] = {
         "title": recipe.title,
         "ingredients": list(recipe.ingredients),
@@ -68,6 +76,9 @@ def parse_many(values: Sequence[object]) -> list[RecipeIn | ItemOutcome]:
     """Each value as a recipe, or as the outcome that says what is wrong with it."""
     parsed: list[RecipeIn | ItemOutcome] = []
     for value in values:
+        if isinstance(value, ItemOutcome):
+            parsed.append(value)
+            continue
         try:
             parsed.append(RecipeIn.model_validate(value))
         except ValidationError as error:

@@ -170,7 +170,10 @@ async def patch_recipe(request: Request, runtime: RuntimeDep, item_id: ItemIdDep
     revision = await expected_revision(request, lambda: runtime.library.recipe(item_id))
 
     def change(stored: StoredRecipe) -> RecipeItem:
-        fields = validated(RecipeFields, merge_patch(_fields(stored), patch))
+        merged = merge_patch(_fields(stored), patch)
+        if "image_ids" in patch:
+            merged.setdefault("image_ids", [])  # null empties
+        fields = validated(RecipeFields, merged)
         return _item(fields, item_id, revision if revision is not None else stored.revision)
 
     outcome = await runtime.ingest.change_recipe(item_id, change, retry=revision is None)

@@ -182,8 +182,10 @@ class Ingest:
 
 async def _persistently(attempt: Callable[[], Awaitable[ItemOutcome]]) -> ItemOutcome:
     """Try again where someone else was faster, a few times."""
-    for _ in range(_CHANGE_ATTEMPTS):
-        outcome = await attempt()
-        if outcome.error is None or outcome.error.slug != "precondition-failed":
-            return outcome
-    return replace(outcome, error=ItemError("conflict", "Others keep changing this item; try again."))
+    outcome, left = await attempt(), _CHANGE_ATTEMPTS - 1
+    while outcome.error is not None and outcome.error.slug == "precondition-failed":
+        if not left:
+            error = ItemError("conflict", "Others keep changing this item; try again.")
+            return replace(outcome, error=error)
+        outcome, left = await attempt(), left - 1
+    return outcome

@@ -89,6 +89,16 @@ async def test_an_archive_that_holds_nothing_fails_with_a_sentence(service: Serv
     assert str(service.runtime.settings.data_dir) not in body["detail"]
 
 
+async def test_an_archive_may_come_as_bare_bytes(service: Service) -> None:
+    headers = {"Content-Type": "application/zip"}
+    data = _zip({"recipes.jsonl": _lines(3)})
+    response = await service.client.post("/v1/imports", content=data, headers=headers)
+    assert response.status_code == 202
+    assert (await _ended(service, response.headers["location"]))["progress"]["created"] == 3
+    problem(await service.client.post("/v1/imports", content=b"no zip", headers=headers), 422, "invalid-request")
+    assert list(service.runtime.settings.uploads_dir.iterdir()) == []
+
+
 async def test_what_is_no_archive_is_refused_at_once(service: Service) -> None:
     client = service.client
     problem(await client.post("/v1/imports", files={"file": ("x.zip", b"no zip")}), 422, "invalid-request")

@@ -204,14 +204,14 @@ async def test_jsonld_is_read_and_written(service: Service, media_type: str) -> 
 
 
 async def test_a_graph_gives_several(service: Service) -> None:
-    graph = {"@graph": [JSON_LD, {"@type": "Person", "name": "x"}, JSON_LD | {"identifier": "https://x/y"}]}
-    response = await service.client.post(
-        "/v1/recipes", content=json.dumps(graph), headers={"Content-Type": "application/ld+json"}
-    )
-    assert response.status_code == 207
-    ids = [each["id"] for each in response.json()["results"]]
-    assert ids[0] == "soup"
-    assert len(ids) == 2
+    found = [JSON_LD, {"@type": "Person", "name": "x"}, {"@type": "Recipe"}, JSON_LD | {"identifier": "https://x/y"}]
+    for document in ({"@graph": found}, found):
+        response = await service.client.post("/v1/recipes", json=document)
+        assert response.status_code == 207
+        results = response.json()["results"]
+        assert results[0]["id"] == "soup"
+        assert [each["outcome"] == "failed" for each in results] == [False, True, False]
+    problem(await service.client.post("/v1/recipes", json={"@type": "Recipe"}), 422, "invalid-request")
     nothing = await service.client.post("/v1/recipes", json={"@type": "Person"})
     problem(nothing, 422, "invalid-request")
 
@@ -243,5 +243,8 @@ async def test_put_keeps_links_unless_it_names_them(service: Service) -> None:
     await service.put_recipe("c", **CARBONARA, image_ids=["i"])
     assert (await service.put_recipe("c", title="new")).json()["image_ids"] == ["i"]
     assert (await service.put_recipe("c", title="new", image_ids=[])).json()["image_ids"] == []
+    await service.client.put("/v1/recipes/c/images/i")
+    assert (await service.client.patch("/v1/recipes/c", json={"title": "y"})).json()["image_ids"] == ["i"]
+    assert (await service.client.patch("/v1/recipes/c", json={"image_ids": None})).json()["image_ids"] == []
     response = await service.client.put("/v1/recipes/c", json={"title": "x", "image_ids": ["none"]})
     assert problem(response, 422, "invalid-request")["errors"][0]["field"] == "image_ids"
