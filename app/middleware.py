@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.problems import Problem, as_problem, on_fault
+
+logger = logging.getLogger(__name__)
 
 
 class FaultMiddleware:
@@ -33,8 +36,10 @@ class FaultMiddleware:
             if started:
                 raise
             problem = as_problem(error)
-            request = Request(scope)
-            response = problem.response(scope["path"]) if problem else await on_fault(request, error)
+            if problem is not None:
+                # Known, yet no handler's business: the database or the disk is in trouble.
+                logger.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+            response = problem.response(scope["path"]) if problem else await on_fault(Request(scope), error)
             await response(scope, receive, send)
 
 

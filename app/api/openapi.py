@@ -122,6 +122,7 @@ def install_openapi(app: FastAPI) -> None:
             known = schema.setdefault("components", {}).setdefault("schemas", {})
             known |= {name: value for name, value in definitions["$defs"].items() if name not in known}
             schema["components"]["securitySchemes"] = {"ApiKey": {"type": "http", "scheme": "bearer"}}
+            schema["security"] = [{"ApiKey": []}, {}]
             app.openapi_schema = schema
         return app.openapi_schema
 

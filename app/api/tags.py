@@ -19,7 +19,8 @@ async def list_tags(
     runtime: RuntimeDep,
     kind: Annotated[Literal["recipe", "image"], Query(description="Whose tags.")] = "recipe",
     prefix: Annotated[
-        str, Query(max_length=100, description="Only tags that start so, in any case.", examples=["pas"])
+        str,
+        Query(max_length=100, pattern=r"^[^\x00]*$", description="How they start.", examples=["pas"]),
     ] = "",
     limit: Annotated[int, Query(ge=1, le=1000, description="Most tags in the answer.")] = 100,
 ) -> TagsOut:

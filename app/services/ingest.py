@@ -104,18 +104,18 @@ class Ingest:
     async def delete(self, kind: Kind, item_id: str, revision: int | None = None) -> None:
         """Delete an item. Raises UnknownItemError, RevisionError."""
         write = Delete(kind=kind, id=item_id, revision=revision)
-        await self._resources.executors.database(
+        await self._resources.executors.write(
             self._resources.catalogue.write, [write], generation=self._resources.generation.number
         )
         self._resources.metrics.count_item(kind.value, "deleted")
 
     async def link(self, recipe_id: str, image_id: str) -> bool:
         """Link a photo with a recipe; False if they are. Raises UnknownItemError."""
-        return await self._resources.executors.database(self._resources.catalogue.link, recipe_id, image_id)
+        return await self._resources.executors.write(self._resources.catalogue.link, recipe_id, image_id)
 
     async def unlink(self, recipe_id: str, image_id: str) -> bool:
         """Take a link away; False if there is none. Raises UnknownItemError."""
-        return await self._resources.executors.database(self._resources.catalogue.unlink, recipe_id, image_id)
+        return await self._resources.executors.write(self._resources.catalogue.unlink, recipe_id, image_id)
 
     # --- one step each ----------------------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ class Ingest:
         if not ready:
             return
         try:
-            await self._resources.executors.database(self._write, ready)
+            await self._resources.executors.write(self._write, ready)
         except FingerprintError:
             raise
         except (IndexRoomError, ValueError) as error:
@@ -142,7 +142,7 @@ class Ingest:
                 if draft.write() is None:
                     continue
                 try:
-                    await self._resources.executors.database(self._write, [draft])
+                    await self._resources.executors.write(self._write, [draft])
                 except FingerprintError:
                     raise
                 except (IndexRoomError, ValueError) as error:

@@ -99,7 +99,7 @@ class JobRunner:
             "uploaded": uploaded,
             "format": format_name,
         }
-        job = await self._resources.executors.database(self._store.create, IMPORT, params)
+        job = await self._resources.executors.write(self._store.create, IMPORT, params)
         self._wake.set()
         return job
 
@@ -117,7 +117,7 @@ class JobRunner:
 
     async def cancel(self, job_id: str) -> Job:
         """End a queued job at once, a running one after its present chunk. Raises UnknownJobError."""
-        job = await self._resources.executors.database(self._store.request_cancel, job_id)
+        job = await self._resources.executors.write(self._store.request_cancel, job_id)
         if job.state is JobState.CANCELLED:
             await self._clean(job)
         return job
@@ -133,7 +133,7 @@ class JobRunner:
                 if not swept:
                     await database(self.sweep_uploads)
                     swept = True
-                job = await database(self._store.claim, self._owner, _LEASE_S, kinds=[IMPORT])
+                job = await self._resources.executors.write(self._store.claim, self._owner, _LEASE_S, kinds=[IMPORT])
                 if job is not None:
                     await self._run(job)
                     continue
@@ -160,7 +160,7 @@ class JobRunner:
             state, detail = work.result()
             await self._report(run)
             progress = run.progress()
-            await self._resources.executors.database(
+            await self._resources.executors.write(
                 self._store.finish, job.id, self._owner, state, detail=detail, progress=progress
             )
             await self._clean(job)
@@ -168,7 +168,7 @@ class JobRunner:
             await _end(work)
             await _end(beat)
             with contextlib.suppress(LeaseLostError):
-                await asyncio.shield(self._resources.executors.database(self._store.release, job.id, self._owner))
+                await asyncio.shield(self._resources.executors.write(self._store.release, job.id, self._owner))
             raise
         except LeaseLostError as error:
             logger.warning("%s", error)
@@ -201,7 +201,7 @@ class JobRunner:
             await asyncio.sleep(_HEARTBEAT_S)
             try:
                 await self._report(run)
-                job = await self._resources.executors.database(
+                job = await self._resources.executors.write(
                     self._store.heartbeat, run.job.id, self._owner, _LEASE_S, progress=run.progress()
                 )
             except LeaseLostError as error:
@@ -216,7 +216,7 @@ class JobRunner:
         """Store the problems met since the last time."""
         problems, run.problems = run.problems, []
         if problems:
-            await self._resources.executors.database(self._store.add_errors, run.job.id, self._owner, problems)
+            await self._resources.executors.write(self._store.add_errors, run.job.id, self._owner, problems)
 
     def sweep_uploads(self) -> None:
         """Remove what a killed process left among the uploads: archives of no job, half unpacked folders."""

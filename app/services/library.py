@@ -13,6 +13,9 @@ from app.problems import field_problem
 from app.services.resources import Resources
 from index.types import Filter, Kind, StoredImage, StoredRecipe, TagCount
 
+#: Sides of thumbnails that are kept. Others are made each time: a client that asks for all can't fill the disk.
+KEPT_SIDES = frozenset({64, 128, 256, 512, 1024})
+
 
 @dataclass(frozen=True, slots=True)
 class Thumbnails:
@@ -85,14 +88,15 @@ class Library:
         return await self._resources.executors.database(self._file, image.picture.blob)
 
     async def thumbnail(self, image: StoredImage, side: int) -> bytes:
-        """A WebP of at most ``side`` pixels along its longer side, made once. Raises BlobMissingError, PictureError."""
+        """A WebP of at most ``side`` pixels along its longer side. Raises BlobMissingError, PictureError."""
         executors, blob = self._resources.executors, image.picture.blob
-        cached = await executors.database(self._thumbnails.read, blob, side)
-        if cached is not None:
+        kept = side in KEPT_SIDES
+        if kept and (cached := await executors.database(self._thumbnails.read, blob, side)) is not None:
             return cached
         data = await executors.database(self._resources.blobs.read, blob)
         made = await executors.decode(self._make_thumbnail, data, side)
-        await executors.database(self._thumbnails.write, blob, side, made)
+        if kept:
+            await executors.database(self._thumbnails.write, blob, side, made)
         return made
 
     def _file(self, blob: str) -> Path | bytes:

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.exc import OperationalError
 from starlette.types import Message, Scope
 
 from app.middleware import DisconnectMiddleware
@@ -129,6 +130,19 @@ async def test_a_full_disk_is_said_so(service: Service, monkeypatch: pytest.Monk
     monkeypatch.undo()
     problem(await service.client.get("/v1/images/i"), 404, "unknown-item")
     await service.put_image("i", picture("rice"))
+
+
+async def test_a_database_in_trouble_is_said_so_and_logged(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr(type(service.runtime.catalogue), "write", full)
+    response = await service.client.put("/v1/recipes/r", json={"title": "x"})
+    problem(response, 503, "unavailable")
+    assert "INSERT" not in response.text
+    assert "disk is full" in caplog.text
 
 
 async def test_an_encoded_slash_is_refused_by_name(service: Service) -> None:

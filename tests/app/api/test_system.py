@@ -90,6 +90,7 @@ async def test_tags_are_counted(service: Service) -> None:
     assert (await service.client.get("/v1/tags?kind=image")).json()["tags"] == [{"tag": "white", "count": 1}]
     assert len((await service.client.get("/v1/tags?limit=1")).json()["tags"]) == 1
     problem(await service.client.get("/v1/tags?kind=cake"), 422, "invalid-request")
+    problem(await service.client.get("/v1/tags?prefix=%00"), 422, "invalid-request")
 
 
 async def test_a_key_is_asked_for_where_one_is_set(tmp_path: Path) -> None:
