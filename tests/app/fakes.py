@@ -84,7 +84,7 @@ class FakeEngine:
         self.cancelled = 0
         self.waiting = 0
         self._started = False
-        self._info = EncoderInfo(
+        self.info = EncoderInfo(
             name="fake",
             fingerprint=fingerprint,
             dim=DIM,
@@ -104,7 +104,7 @@ class FakeEngine:
     def encoder(self) -> EncoderInfo:
         if not self._started:
             raise UnavailableError("the encoder is not loaded")
-        return self._info
+        return self.info
 
     async def submit(
         self,
