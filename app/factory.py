@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
-from app.api import files, images, jobs, links, recipes, search, system, tags
+from app.api import docs, files, images, jobs, links, recipes, search, system, tags
 from app.api.deps import require_key
 from app.api.imports import imports_router
 from app.api.openapi import TAGS, install_openapi
@@ -62,6 +62,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
         openapi_tags=[dict(tag) for tag in TAGS],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         max_body_size=settings.max_body_bytes,
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -82,6 +83,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
     app.include_router(system.open_router)
     app.include_router(_v1(settings))
     install_openapi(app)
+    docs.install_docs(app)
     return app
 
 

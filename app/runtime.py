@@ -16,9 +16,9 @@ from app.engine.local import LocalEngine
 from app.engine.types import Engine, Priority
 from app.engine.workers import WorkerSpec
 from app.executors import Executors
+from app.jobs import JobRunner
 from app.metrics import Metrics
 from app.services.ingest import Ingest
-from app.services.jobs import JobRunner
 from app.services.library import Library, Thumbnails
 from app.services.resources import Resources
 from app.services.search import Search

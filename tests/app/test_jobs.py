@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.services.jobs import JobRunner
+from app.jobs import JobRunner
 from index.jobs import Job, JobState, JobStore
 from tests.app.conftest import Service, until
 
@@ -61,7 +61,7 @@ async def test_a_fault_fails_the_job_and_the_runner_goes_on(
         raise RuntimeError("the secret inside")
 
     runner = service.runtime.jobs
-    monkeypatch.setattr("app.services.jobs.run_import", explode)
+    monkeypatch.setattr("app.jobs.run_import", explode)
     ended = await _ended(runner, (await runner.submit_import(path, name="x", uploaded=False)).id)
     assert ended.state is JobState.FAILED
     assert "secret" not in ended.detail
