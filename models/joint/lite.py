@@ -1,0 +1,192 @@
+"""`tastespace-lite`: two pretrained towers, brought into one space by trained heads and a recipe tower."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.joint.heads import ProjectionHead
+from models.joint.lines import MAX_INGREDIENTS, MAX_INSTRUCTIONS, recipe_lines
+from models.joint.recipe_tower import RecipeTower
+from models.joint.towers import (
+    IMAGE_WIDTH,
+    MAX_TOKENS,
+    TEXT_WIDTH,
+    LineEncoder,
+    build_clip,
+    lite_preprocess,
+    normalise_pixels,
+)
+from models.preprocess import to_pixels
+from models.types import EncoderInfo, Float32Array, RecipeText, ResizeMode, UInt8Array
+
+_PHOTOS_PER_BATCH = 32
+_LINES_PER_BATCH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class LiteConfig:
+    """The shape of what is trained; it is kept in the manifest beside the weights."""
+
+    dim: int = 512
+    hidden: int = 1024
+    recipe_width: int = 384
+    recipe_layers: int = 1
+    recipe_heads: int = 6
+    resize_mode: ResizeMode = "squash"
+
+
+class JointHeads(nn.Module):
+    """Everything that is trained over frozen towers: one head a tower, the recipe tower and the temperature."""
+
+    def __init__(self, config: LiteConfig, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.image = ProjectionHead(IMAGE_WIDTH, config.dim, hidden=config.hidden, dropout=dropout)
+        self.text = ProjectionHead(TEXT_WIDTH, config.dim, hidden=config.hidden, dropout=dropout)
+        self.recipe = RecipeTower(
+            TEXT_WIDTH,
+            config.dim,
+            width=config.recipe_width,
+            layers=config.recipe_layers,
+            heads=config.recipe_heads,
+            dropout=dropout,
+        )
+        self.log_scale = nn.Parameter(torch.tensor(float(np.log(1 / 0.07))))
+
+    def embed_images(self, features: Tensor) -> Tensor:
+        """float (n, 1280) -> unit-norm (n, dim)."""
+        return functional.normalize(self.image(features), dim=-1)
+
+    def embed_texts(self, features: Tensor) -> Tensor:
+        """float (n, 384), unit-norm sentence embeddings -> unit-norm (n, dim)."""
+        return functional.normalize(self.text(features), dim=-1)
+
+    def embed_recipes(self, lines: Tensor, kinds: Tensor) -> Tensor:
+        """float (n, lines, 384), int64 (n, lines) of LineKind -> unit-norm (n, dim)."""
+        return functional.normalize(self.recipe(lines, kinds), dim=-1)
+
+
+class LiteModel(nn.Module):
+    """The whole network: ``clip`` (open_clip towers, pretrained) and ``heads`` (trained here)."""
+
+    def __init__(self, config: LiteConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.clip = build_clip()
+        self.heads = JointHeads(config)
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """float32 (n, 3, 224, 224), normalised -> unit-norm (n, dim)."""
+        return self.heads.embed_images(self.clip.encode_image(pixels))
+
+
+class LiteEncoder:
+    """:class:`models.types.JointEncoder` over a :class:`LiteModel`.
+
+    Args:
+        model: with its trained weights; it is put into evaluation mode on ``device``.
+        name: how the encoder was asked for.
+        weights: digests of everything that the vectors depend on, by name: trained files and backbones.
+        licence: of the trained weights.
+    """
+
+    def __init__(
+        self, model: LiteModel, *, name: str, weights: dict[str, str], licence: str, device: torch.device
+    ) -> None:
+        self._model = model.eval().requires_grad_(False).to(device)
+        self._model.clip.visual.to(memory_format=torch.channels_last)
+        self._lines = LineEncoder(self._model.clip)
+        self._device = device
+        preprocess = lite_preprocess(model.config.resize_mode)
+        basis = {
+            "weights": weights,
+            "config": asdict(model.config),
+            "preprocess": asdict(preprocess),
+            "text": [MAX_TOKENS, MAX_INGREDIENTS, MAX_INSTRUCTIONS],
+        }
+        self._info = EncoderInfo(
+            name=name,
+            fingerprint=hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest(),
+            dim=model.config.dim,
+            preprocess=preprocess,
+            device=str(device),
+            parameters=sum(p.numel() for p in model.parameters()),
+            licence=licence,
+            description="EfficientNet-Lite0 and all-MiniLM-L6-v2 in one space, with a set transformer over recipes",
+        )
+
+    @property
+    def info(self) -> EncoderInfo:
+        return self._info
+
+    @torch.inference_mode()
+    def encode_pixels(self, pixels: UInt8Array) -> Float32Array:
+        """uint8 (n, 224, 224, 3) -> unit-norm float32 (n, dim)."""
+        size = self._info.preprocess.size
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3) or not len(pixels):
+            raise ValueError(f"pixels must be uint8 (n, {size}, {size}, 3), not {pixels.dtype} {pixels.shape}")
+        rows = []
+        for start in range(0, len(pixels), _PHOTOS_PER_BATCH):
+            batch = normalise_pixels(pixels[start : start + _PHOTOS_PER_BATCH], self._info.preprocess, self._device)
+            rows.append(self._model.encode_image(batch))
+        return _to_numpy(torch.cat(rows))
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Float32Array:
+        """RGB pictures of any size -> unit-norm float32 (n, dim)."""
+        if not images:
+            raise ValueError("encode_images needs at least one picture")
+        with ThreadPoolExecutor(4) as pool:
+            return self.encode_pixels(np.stack(list(pool.map(lambda i: to_pixels(i, self._info.preprocess), images))))
+
+    @torch.inference_mode()
+    def encode_texts(self, texts: Sequence[str]) -> Float32Array:
+        """Texts -> unit-norm float32 (n, dim); tokens past 128 are not read."""
+        if not texts:
+            raise ValueError("encode_texts needs at least one text")
+        if any(not text.strip() for text in texts):
+            raise ValueError("a text to encode must not be blank")
+        features = torch.from_numpy(self._lines([text.strip() for text in texts])).to(self._device)
+        return _to_numpy(self._model.heads.embed_texts(features))
+
+    @torch.inference_mode()
+    def encode_recipes(self, recipes: Sequence[RecipeText]) -> Float32Array:
+        """Recipes, whole or in part -> unit-norm float32 (n, dim)."""
+        if not recipes:
+            raise ValueError("encode_recipes needs at least one recipe")
+        per_recipe = [recipe_lines(recipe) for recipe in recipes]
+        features = torch.from_numpy(self._lines([text for lines in per_recipe for _, text in lines]))
+        starts = np.cumsum([0] + [len(lines) for lines in per_recipe])
+        out = np.empty((len(recipes), self._info.dim), dtype=np.float32)
+        for rows in _group_by_length([len(lines) for lines in per_recipe]):
+            width = max(len(per_recipe[row]) for row in rows)
+            lines = torch.zeros(len(rows), width, TEXT_WIDTH)
+            kinds = torch.zeros(len(rows), width, dtype=torch.long)
+            for i, row in enumerate(rows):
+                lines[i, : len(per_recipe[row])] = features[starts[row] : starts[row + 1]]
+                kinds[i, : len(per_recipe[row])] = torch.tensor([kind for kind, _ in per_recipe[row]])
+            out[rows] = _to_numpy(self._model.heads.embed_recipes(lines.to(self._device), kinds.to(self._device)))
+        return out
+
+
+def _group_by_length(lengths: Sequence[int]) -> list[list[int]]:
+    """Rows in groups of similar length whose padded size stays bounded."""
+    groups: list[list[int]] = [[]]
+    for row in sorted(range(len(lengths)), key=lambda r: (lengths[r], r)):
+        if groups[-1] and lengths[row] * (len(groups[-1]) + 1) > _LINES_PER_BATCH:
+            groups.append([])
+        groups[-1].append(row)
+    return groups
+
+
+def _to_numpy(rows: Tensor) -> Float32Array:
+    array: Float32Array = rows.float().cpu().numpy()
+    return array

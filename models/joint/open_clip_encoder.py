@@ -1,0 +1,213 @@
+"""Any pretrained open_clip model as a joint encoder.
+
+Recipes go through the model's text tower, which was trained on captions and reads 77 tokens or fewer: a recipe is the
+normalised mean of two texts, its title and its title with the ingredients. The title alone is closest to a caption;
+the ingredients say what the title leaves out, and would drown it in one text alone. Instructions, which hardly show
+on a photo and don't fit, count only where there is nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import open_clip
+import torch
+from huggingface_hub import constants
+from open_clip.transform import PreprocessCfg
+from PIL import Image
+from torch import Tensor, nn
+
+from models.joint.loading import parse_device
+from models.joint.towers import normalise_pixels
+from models.preprocess import to_pixels
+from models.types import EncoderInfo, EncoderUnavailableError, Float32Array, ImagePreprocess, RecipeText, UInt8Array
+
+_BATCH = 32
+_PATIENCE_S = 10.0
+
+
+def load_open_clip(spec: str, *, device: str = "cpu") -> OpenClipEncoder:
+    """Load ``MODEL/PRETRAINED`` (a tag of open_clip's, fetched where not cached) or ``MODEL@FILE``.
+
+    Raises:
+        EncoderUnavailableError: the model, the tag or the file is unknown, the file doesn't fit the model, or its
+            weights are not cached and can't be fetched. It says so within seconds when there is no network.
+    """
+    where = parse_device(device)
+    if "@" in spec:
+        model_name, _, file = spec.partition("@")
+        if not Path(file).is_file():
+            raise EncoderUnavailableError(f"the checkpoint {file} of open_clip model {model_name} does not exist")
+        pretrained = file
+    else:
+        model_name, _, pretrained = spec.rpartition("/")
+        if (model_name, pretrained) not in open_clip.list_pretrained():
+            raise EncoderUnavailableError(
+                f"open_clip has no pretrained weights {spec!r}; use MODEL/PRETRAINED as open_clip lists them, "
+                "or MODEL@FILE for a local checkpoint"
+            )
+    if model_name not in open_clip.list_models():
+        raise EncoderUnavailableError(f"open_clip has no model {model_name!r}")
+    with _impatient_hub() as online:
+        try:
+            model = open_clip.create_model_from_pretrained(model_name, pretrained, return_transform=False)
+            tokenizer = open_clip.get_tokenizer(model_name)
+        except Exception as error:  # open_clip, its hub's client and torch each raise their own
+            if not online and "@" not in spec:
+                remedy = "connect the machine to the network once, or name a local checkpoint (open_clip:MODEL@FILE)"
+                message = f"the open_clip weights {spec!r} are not cached and there is no network; {remedy}"
+            else:
+                reason = " ".join(str(error).split())[:200] or type(error).__name__
+                message = f"the open_clip weights {spec!r} can't be loaded: {reason}"
+            raise EncoderUnavailableError(message) from error
+    return OpenClipEncoder(model, tokenizer, name=f"open_clip:{spec}", device=where)
+
+
+class OpenClipEncoder:
+    """:class:`models.types.JointEncoder` over an open_clip model.
+
+    Args:
+        model: as open_clip loads it, with ``visual.preprocess_cfg``.
+        tokenizer: texts -> int64 (n, context), as ``open_clip.get_tokenizer`` gives it.
+    """
+
+    def __init__(
+        self, model: nn.Module, tokenizer: Callable[[list[str]], Tensor], *, name: str, device: torch.device
+    ) -> None:
+        network: Any = model.eval().requires_grad_(False).to(device)
+        self._model = network
+        self._tokenizer = tokenizer
+        self._device = device
+        preprocess = _preprocess(PreprocessCfg(**network.visual.preprocess_cfg))
+        dim = int(self._embed(["a"]).shape[1])
+        self._info = EncoderInfo(
+            name=name,
+            fingerprint=self._fingerprint(preprocess),
+            dim=dim,
+            preprocess=preprocess,
+            device=str(device),
+            parameters=sum(p.numel() for p in model.parameters()),
+            licence="that of the open_clip weights",
+            description="An open_clip model; recipes by their title and ingredients through its text tower",
+        )
+
+    @property
+    def info(self) -> EncoderInfo:
+        return self._info
+
+    @torch.inference_mode()
+    def encode_pixels(self, pixels: UInt8Array) -> Float32Array:
+        """uint8 (n, size, size, 3) -> unit-norm float32 (n, dim)."""
+        size = self._info.preprocess.size
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3) or not len(pixels):
+            raise ValueError(f"pixels must be uint8 (n, {size}, {size}, 3), not {pixels.dtype} {pixels.shape}")
+        rows = []
+        for batch in _batches(pixels):
+            image = normalise_pixels(batch, self._info.preprocess, self._device)
+            rows.append(self._model.encode_image(image, normalize=True).float().cpu().numpy())
+        return np.concatenate(rows)
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Float32Array:
+        """RGB pictures of any size -> unit-norm float32 (n, dim)."""
+        if not images:
+            raise ValueError("encode_images needs at least one picture")
+        return self.encode_pixels(np.stack([to_pixels(image, self._info.preprocess) for image in images]))
+
+    def encode_texts(self, texts: Sequence[str]) -> Float32Array:
+        """Texts -> unit-norm float32 (n, dim); what exceeds the model's context is not read."""
+        if not texts:
+            raise ValueError("encode_texts needs at least one text")
+        if any(not text.strip() for text in texts):
+            raise ValueError("a text to encode must not be blank")
+        return self._embed([text.strip() for text in texts])
+
+    def encode_recipes(self, recipes: Sequence[RecipeText]) -> Float32Array:
+        """Recipes, whole or in part -> unit-norm float32 (n, dim)."""
+        if not recipes:
+            raise ValueError("encode_recipes needs at least one recipe")
+        captions = [recipe_captions(recipe) for recipe in recipes]
+        embedded = self._embed([text for own in captions for text in own])
+        starts = np.cumsum([0] + [len(own) for own in captions])[:-1]
+        sums: Float32Array = np.add.reduceat(embedded, starts, axis=0)
+        unit: Float32Array = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+        return unit
+
+    @torch.inference_mode()
+    def _embed(self, texts: list[str]) -> Float32Array:
+        rows = []
+        for batch in _batches(texts):
+            tokens = self._tokenizer(list(batch)).to(self._device)
+            rows.append(self._model.encode_text(tokens, normalize=True).float().cpu().numpy())
+        return np.concatenate(rows)
+
+    def _fingerprint(self, preprocess: ImagePreprocess) -> str:
+        """Weights by value, preprocessing, and what the tokenizer makes of a probe."""
+        digest = hashlib.sha256(json.dumps(asdict(preprocess), sort_keys=True).encode())
+        for name, tensor in sorted(self._model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        probe = self._tokenizer(["Crème brûlée with 2 1/2 cups of Basmati rice & lemon!"])
+        digest.update(probe.numpy().tobytes())
+        return digest.hexdigest()
+
+
+def recipe_captions(recipe: RecipeText) -> list[str]:
+    """The one or two texts that stand for a recipe (see the module's docstring)."""
+    ingredients = ", ".join(recipe.ingredients)
+    if recipe.title and ingredients:
+        return [recipe.title, f"{recipe.title}: {ingredients}"]
+    return [recipe.title or ingredients or " ".join(recipe.instructions)]
+
+
+def _preprocess(config: PreprocessCfg) -> ImagePreprocess:
+    size = config.size if isinstance(config.size, int) else config.size[0]
+    square = isinstance(config.size, int) or len(set(config.size)) == 1
+    if not square or config.interpolation not in ("bicubic", "bilinear"):
+        raise EncoderUnavailableError(
+            f"the model takes pictures of size {config.size} by {config.interpolation} interpolation, which this "
+            "service doesn't make: it makes squares, by bicubic or bilinear interpolation"
+        )
+    mean, std = _three(config.mean), _three(config.std)
+    return ImagePreprocess(size, mean, std, config.resize_mode, config.interpolation, int(config.fill_color))
+
+
+def _three(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue
+
+
+@contextmanager
+def _impatient_hub() -> Iterator[bool]:
+    """Yields whether the hub can be reached, and keeps what follows from waiting long where it can't.
+
+    Without network the hub's client would retry for a minute, noisily.
+
+    One short request (through the proxy that the environment names, if any) decides whether the hub is asked at all
+    or the cache alone is used; other downloads get a time limit on their sockets.
+    """
+    offline, timeout = constants.HF_HUB_OFFLINE, socket.getdefaulttimeout()
+    if not offline:
+        try:
+            httpx.head(constants.ENDPOINT, timeout=_PATIENCE_S)
+        except httpx.HTTPError:
+            constants.HF_HUB_OFFLINE = True
+    socket.setdefaulttimeout(_PATIENCE_S)
+    try:
+        yield not constants.HF_HUB_OFFLINE
+    finally:
+        constants.HF_HUB_OFFLINE = offline
+        socket.setdefaulttimeout(timeout)
+
+
+def _batches(items: Any) -> Iterator[Any]:
+    for start in range(0, len(items), _BATCH):
+        yield items[start : start + _BATCH]

@@ -1,0 +1,111 @@
+"""The two pretrained towers of `tastespace-lite` as one open_clip model, and what feeds them.
+
+The open_clip configuration is built here, in code: a configuration file would have to name the folder of a package.
+Neither tower has a projection of its own (the heads of :mod:`models.joint.lite` do that), so that what they give is
+a function of the backbones alone and can be cached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from open_clip.model import CLIPTextCfg, CLIPVisionCfg, CustomTextCLIP
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional
+
+from models.backbones import MINILM_TOKENIZER, load_lite0, load_minilm, locate, minilm_folder
+from models.types import Float32Array, ImagePreprocess, ResizeMode, UInt8Array
+
+IMAGE_WIDTH = 1280
+TEXT_WIDTH = 384
+MAX_TOKENS = 128  # what all-MiniLM-L6-v2 was trained with
+
+
+def lite_preprocess(resize_mode: ResizeMode = "squash") -> ImagePreprocess:
+    """EfficientNet-Lite takes 224 x 224 pixels with mean and std 0.5, unlike CLIP."""
+    half = (0.5, 0.5, 0.5)
+    return ImagePreprocess(size=224, mean=half, std=half, resize_mode=resize_mode)
+
+
+def build_clip() -> CustomTextCLIP:
+    """open_clip's ``CustomTextCLIP`` over tf_efficientnet_lite0 and all-MiniLM-L6-v2, pretrained, in evaluation mode.
+
+    ``encode_image``: float32 (n, 3, 224, 224) -> (n, 1280); ``encode_text``: int64 (n, tokens), padded with 0 ->
+    (n, 384), the masked mean over tokens.
+
+    Raises:
+        EncoderUnavailableError: a backbone's package is missing or changed.
+    """
+    vision = CLIPVisionCfg(image_size=224, timm_model_name="tf_efficientnet_lite0", timm_pool="avg", timm_proj="none")
+    text = CLIPTextCfg(
+        context_length=MAX_TOKENS,
+        hf_model_name=str(minilm_folder()),
+        hf_model_pretrained=False,
+        hf_proj_type=None,
+        hf_pooler_type="mean_pooler",
+    )
+    clip = CustomTextCLIP(TEXT_WIDTH, vision, text)
+    load_lite0(clip.visual.trunk)
+    load_minilm(clip.text.transformer)
+    return clip.eval()
+
+
+def normalise_pixels(pixels: UInt8Array, spec: ImagePreprocess, device: torch.device) -> Tensor:
+    """uint8 (n, size, size, 3) -> float32 (n, 3, size, size), channels last in memory (twice as fast on a CPU)."""
+    scaled = torch.tensor(pixels, device=device).permute(0, 3, 1, 2).float().div_(255.0)
+    mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (spec.mean, spec.std))
+    return scaled.sub_(mean).div_(std)
+
+
+class LineTokenizer:
+    """all-MiniLM-L6-v2's word pieces, padded to the longest of the batch and no further."""
+
+    def __init__(self) -> None:
+        self._tokenizer = Tokenizer.from_file(str(locate(MINILM_TOKENIZER)))
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.no_padding()
+
+    def __call__(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text with [CLS] and [SEP], at most 128."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+
+
+class LineEncoder:
+    """Sentence embeddings: many short texts through the text tower, each row unit-norm."""
+
+    def __init__(self, clip: CustomTextCLIP, *, tokens_per_batch: int = 4096) -> None:
+        self._clip = clip
+        self._tokenize = LineTokenizer()
+        self._tokens_per_batch = tokens_per_batch
+
+    def __call__(self, texts: Sequence[str]) -> Float32Array:
+        """float32 (n, 384). Equal texts are encoded once; batches hold texts of similar length."""
+        unique = list(dict.fromkeys(texts))
+        position = {text: row for row, text in enumerate(unique)}
+        out = np.empty((len(unique), TEXT_WIDTH), dtype=np.float32)
+        ids = self._tokenize(unique)
+        device = next(self._clip.text.parameters()).device
+        for rows in _batches([len(i) for i in ids], self._tokens_per_batch):
+            width = max(len(ids[row]) for row in rows)
+            batch = torch.zeros(len(rows), width, dtype=torch.long)
+            for i, row in enumerate(rows):
+                batch[i, : len(ids[row])] = torch.tensor(ids[row])
+            with torch.inference_mode():
+                features = self._clip.encode_text(batch.to(device)).float()
+                out[rows] = functional.normalize(features, dim=-1).cpu().numpy()
+        return out[[position[text] for text in texts]]
+
+
+def _batches(lengths: Sequence[int], tokens_per_batch: int) -> Iterator[list[int]]:
+    """Rows grouped by length, shortest first, so that padding stays within the budget of tokens."""
+    rows: list[int] = []
+    for row in sorted(range(len(lengths)), key=lambda r: (lengths[r], r)):
+        if rows and lengths[row] * (len(rows) + 1) > tokens_per_batch:
+            yield rows
+            rows = []
+        rows.append(row)
+    if rows:
+        yield rows

@@ -1,0 +1,73 @@
+"""A training run on disk: its settings, its metrics as JSON lines, and the state to go on from."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.types import ModelError
+
+_STATE, _METRICS, _SETTINGS = "state.pt", "metrics.jsonl", "settings.json"
+
+
+class RunFolderError(ModelError):
+    """The run folder can't be used as asked."""
+
+
+class RunFolder:
+    """One run. A new run refuses a folder that holds another; a resumed one refuses other settings.
+
+    Args:
+        path: made if missing.
+        settings: everything that decides the outcome, as JSON values.
+        resume: go on from the state in the folder, if there is one.
+    """
+
+    def __init__(self, path: Path, settings: dict[str, Any], *, resume: bool) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        file = path / _SETTINGS
+        if resume and file.is_file():
+            stored = json.loads(file.read_text(encoding="utf-8"))
+            differing = sorted(k for k in stored.keys() | settings.keys() if stored.get(k) != settings.get(k))
+            if differing:
+                raise RunFolderError(
+                    f"{path} was started with other settings ({', '.join(differing)}); can't resume it"
+                )
+        elif (path / _STATE).exists():
+            raise RunFolderError(f"{path} holds a run already; resume it or choose another folder")
+        file.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+    def load_state(self) -> dict[str, Any] | None:
+        """The last saved state, None where there is none."""
+        file = self.path / _STATE
+        if not file.is_file():
+            return None
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        return state
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Replace the state: a kill leaves the old one or the new one."""
+        temporary = self.path / f"{_STATE}.tmp"
+        with temporary.open("wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(self.path / _STATE)
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Append one line of metrics."""
+        with (self.path / _METRICS).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(record, sort_keys=True) + "\n")
+
+    def truncate_log(self, epochs: int) -> None:
+        """Keep the lines of the first ``epochs`` epochs: what follows ran after the state was saved."""
+        file = self.path / _METRICS
+        if not file.is_file():
+            return
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        file.write_text("".join(line for line in lines if json.loads(line)["epoch"] <= epochs), encoding="utf-8")

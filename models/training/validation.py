@@ -1,0 +1,50 @@
+"""Retrieval on the validation split during training, from cached features (the published numbers come from
+:mod:`models.evaluation.retrieval`, which runs the whole encoder)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from models.data import RecipeExample
+from models.joint.lines import LineKind
+from models.joint.lite import JointHeads
+from models.metrics import ranks, retrieval_metrics
+from models.training.dataset import LineTable
+from models.training.features import FeatureCache
+
+_LIMIT = 1000  # recalls of larger galleries are not comparable, and take long
+
+
+class Validation:
+    """Photo <-> whole recipe over at most the first 1,000 examples."""
+
+    def __init__(self, examples: Sequence[RecipeExample], cache: FeatureCache) -> None:
+        chosen = examples[:_LIMIT]
+        self._images = torch.from_numpy(
+            cache.image_features([e.image for e in chosen if e.image], "whole").astype(np.float32)
+        )
+        table = LineTable.build(chosen, cache)
+        kinds = (LineKind.TITLE, LineKind.INGREDIENT, LineKind.INSTRUCTION)
+        self._lines, self._kinds = table.gather([table.rows(i, kinds) for i in range(len(table))])
+
+    @torch.inference_mode()
+    def measure(self, heads: JointHeads) -> dict[str, float]:
+        """medR and recalls (percent) of both directions; ``score`` is the sum of recalls, by which one chooses."""
+        device = heads.log_scale.device
+        image = heads.embed_images(self._images.to(device)).cpu().numpy()
+        recipe = np.concatenate(
+            [
+                heads.embed_recipes(lines.to(device), kinds.to(device)).cpu().numpy()
+                for lines, kinds in zip(torch.split(self._lines, 250), torch.split(self._kinds, 250), strict=True)
+            ]
+        )
+        out = {"score": 0.0}
+        for name, left, right in (("i2r", image, recipe), ("r2i", recipe, image)):
+            result = retrieval_metrics(ranks(left, right))
+            out |= {f"{name}_medr": result.medr, f"{name}_r1": result.r1, f"{name}_r5": result.r5}
+            out[f"{name}_r10"] = result.r10
+            out["score"] += result.r1 + result.r5 + result.r10
+        return out
