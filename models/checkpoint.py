@@ -104,6 +104,8 @@ def _read_manifest(path: Path) -> Manifest:
             raise EncoderUnavailableError(f"{path} has format {record.get('format')!r}, this version reads {FORMAT}")
         known = {entry.name for entry in fields(Manifest)}
         config = LiteConfig(**record["config"])
+        if not all(isinstance(record[name], dict) for name in ("files", "backbones")):
+            raise TypeError("files and backbones must be objects")
         return Manifest(**{name: v for name, v in record.items() if name in known} | {"config": config})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise EncoderUnavailableError(f"{path} is not a manifest of a trained encoder: {error}") from error

@@ -84,7 +84,7 @@ def test_empty_batches_and_wrong_pixels_are_refused(encoder: JointEncoder) -> No
         with pytest.raises(ValueError, match="pixels must be uint8"):
             encoder.encode_pixels(wrong)
     with pytest.raises(ValueError, match="pixels must be uint8"):
-        encoder.encode_pixels(np.zeros((1, 224, 224, 3), np.float32))  # type: ignore[arg-type]
+        encoder.encode_pixels(np.zeros((1, 224, 224, 3), np.float32))
 
 
 def test_info_says_what_is_loaded(encoder: JointEncoder) -> None:
