@@ -23,6 +23,7 @@ from open_clip.model import CustomTextCLIP
 from PIL import Image
 
 from models.backbones import LITE0_WEIGHTS, MINILM_WEIGHTS
+from models.data import DataError
 from models.joint.towers import IMAGE_WIDTH, MAX_TOKENS, TEXT_WIDTH, LineEncoder, normalise_pixels
 from models.training.views import view_pixels
 from models.types import ImagePreprocess, UInt8Array
@@ -98,7 +99,7 @@ class FeatureCache:
         """float16 (n, 1280) of each photo seen in ``view``; equal files are computed once.
 
         Raises:
-            OSError: a photo can't be read or decoded; the message names it.
+            DataError: a photo can't be read or decoded; the message names it.
         """
         shas = [self._content(path) for path in photos]
         preprocessing = hashlib.sha256(repr(sorted(asdict(self._spec).items())).encode()).hexdigest()[:12]
@@ -134,7 +135,7 @@ class FeatureCache:
                 with Image.open(path) as image:
                     return view_pixels(image.convert("RGB"), view, self._spec, self._content(path))
             except OSError as error:
-                raise OSError(f"{path} can't be read as a picture: {error}") from error
+                raise DataError(f"{path} can't be read as a picture: {error}") from error
 
         with ThreadPoolExecutor(4) as pool, torch.inference_mode():
             for start in range(0, len(paths), _BATCH):
