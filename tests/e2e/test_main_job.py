@@ -53,8 +53,8 @@ def test_an_uploaded_photo_finds_recipes_at_once(client: httpx.Client) -> None:
 def dishes(service: Any) -> list[dict[str, Any]]:
     """Forty real dishes of the validation split, photo and recipe, uploaded over HTTP."""
     folder = collection("epicurious")
-    lines = (json.loads(line) for line in (folder / "recipes.jsonl").open())
-    chosen = [line for line in lines if line["split"] == "val"][:40]
+    with (folder / "recipes.jsonl").open(encoding="utf-8") as lines:
+        chosen = [dish for dish in map(json.loads, lines) if dish["split"] == "val"][:40]
     with service.client() as client:
         for dish in chosen:
             recipe = {key: dish[key] for key in ("title", "ingredients", "instructions", "tags")}
