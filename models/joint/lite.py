@@ -29,7 +29,10 @@ from models.joint.towers import (
 from models.preprocess import to_pixels
 from models.types import EncoderInfo, Float32Array, RecipeText, ResizeMode, UInt8Array
 
-_PHOTOS_PER_BATCH = 32
+# On a CPU the activations of a larger batch leave the caches, and malloc maps and unmaps them anew at each layer:
+# 32 photos at once took twice as long as four times 8 (two cores).
+_PHOTOS_PER_BATCH_ON_CPU = 8
+_PHOTOS_PER_BATCH = 64
 _LINES_PER_BATCH = 4096
 
 
@@ -135,8 +138,9 @@ class LiteEncoder:
         if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3) or not len(pixels):
             raise ValueError(f"pixels must be uint8 (n, {size}, {size}, 3), not {pixels.dtype} {pixels.shape}")
         rows = []
-        for start in range(0, len(pixels), _PHOTOS_PER_BATCH):
-            batch = normalise_pixels(pixels[start : start + _PHOTOS_PER_BATCH], self._info.preprocess, self._device)
+        step = _PHOTOS_PER_BATCH_ON_CPU if self._device.type == "cpu" else _PHOTOS_PER_BATCH
+        for start in range(0, len(pixels), step):
+            batch = normalise_pixels(pixels[start : start + step], self._info.preprocess, self._device)
             rows.append(self._model.encode_image(batch))
         return _to_numpy(torch.cat(rows))
 
