@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from models.backbones import BACKBONE_FILES, sha256_file
@@ -51,7 +51,7 @@ def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], manifest: Manif
     folder.mkdir(parents=True, exist_ok=True)
     halves = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in tensors.items()}
     temporary = folder / f"{WEIGHTS_FILE}.tmp"
-    save_file(halves, str(temporary))
+    temporary.write_bytes(save(halves))
     temporary.replace(folder / WEIGHTS_FILE)
     complete = Manifest(
         model=manifest.model,

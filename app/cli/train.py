@@ -28,11 +28,11 @@ def joint(
     data: Annotated[Path, typer.Option(help="Folder with recipes.jsonl and the photos.")],
     out: Annotated[Path, typer.Option(help="Run folder; `lite:OUT` is then an encoder.")],
     seed: Annotated[int, typer.Option(help="Decides everything random.")] = 0,
-    epochs: Annotated[int, typer.Option(min=1)] = 40,
+    epochs: Annotated[int, typer.Option(min=1)] = 45,
     batch_size: Annotated[int, typer.Option(min=2, help="Pairs in one step.")] = 1024,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of the schedule.")] = 1e-3,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of the schedule.")] = 2e-3,
     weight_decay: Annotated[float, typer.Option(min=0)] = 0.05,
-    dropout: Annotated[float, typer.Option(min=0, max=0.99)] = 0.3,
+    dropout: Annotated[float, typer.Option(min=0, max=0.99)] = 0.5,
     text_corpus: Annotated[
         Path | None, typer.Option(help="Recipes without photos to learn from too (.jsonl, .jsonl.gz).")
     ] = None,

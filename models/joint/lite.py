@@ -43,7 +43,7 @@ class LiteConfig:
     dim: int = 512
     hidden: int = 1024
     recipe_width: int = 384
-    recipe_layers: int = 1
+    recipe_layers: int = 0
     recipe_heads: int = 6
     resize_mode: ResizeMode = "squash"
 
@@ -124,7 +124,7 @@ class LiteEncoder:
             device=str(device),
             parameters=sum(p.numel() for p in model.parameters()),
             licence=licence,
-            description="EfficientNet-Lite0 and all-MiniLM-L6-v2 in one space, with a set transformer over recipes",
+            description="EfficientNet-Lite0 and all-MiniLM-L6-v2 in one space, with attention over a recipe's lines",
         )
 
     @property

@@ -15,6 +15,7 @@ from models.joint.lines import LineKind, recipe_lines
 from models.joint.towers import TEXT_WIDTH
 from models.training.features import FeatureCache, Float16Array
 from models.training.labels import Labels, visible_tags
+from models.types import Float32Array
 
 # Lines of one kind that a training step reads of a recipe, drawn anew each time: less work, and an augmentation.
 _MAX_SAMPLED = {LineKind.TITLE: 1, LineKind.INGREDIENT: 12, LineKind.INSTRUCTION: 8}
@@ -96,14 +97,22 @@ class TrainingSet:
         return len(self.table)
 
     def batch(self, rows: NDArray[np.int64], rng: np.random.Generator) -> Batch:
-        """A batch of these examples, each in a random view, with a random subset of its lines and a random text."""
-        view = rng.integers(0, len(self.views), len(rows))
-        images = np.stack([self.views[v][row] for v, row in zip(view, rows, strict=True)]).astype(np.float32)
+        """A batch of these examples, each in a mix of views, with a random subset of its lines and a random text."""
+        images = self._images(rows, rng)
         lines, kinds = self.table.gather([sample_lines(self.table, int(row), rng) for row in rows])
         texts = np.stack([self._text(int(row), rng) for row in rows]).astype(np.float32)
         return Batch(
             torch.from_numpy(images), lines, kinds, torch.from_numpy(texts), torch.from_numpy(self.labels.hot[rows])
         )
+
+    def _images(self, rows: NDArray[np.int64], rng: np.random.Generator) -> Float32Array:
+        """A random point between the features of two random views: features of more views than were computed."""
+        first, second = (self._stack(rng.integers(0, len(self.views), len(rows)), rows) for _ in range(2))
+        share = rng.random((len(rows), 1), dtype=np.float32)
+        return first + share * (second - first)
+
+    def _stack(self, views: NDArray[np.int64], rows: NDArray[np.int64]) -> Float32Array:
+        return np.stack([self.views[view][row] for view, row in zip(views, rows, strict=True)]).astype(np.float32)
 
     def _text(self, row: int, rng: np.random.Generator) -> Float16Array:
         """Half of the time the title, else one of the tags, else one of the ingredients."""

@@ -69,12 +69,12 @@ class JointTrainingConfig:
     data: Path
     out: Path
     seed: int = 0
-    epochs: int = 40
+    epochs: int = 45
     batch_size: int = 1024
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup: float = 0.1
-    dropout: float = 0.3
+    dropout: float = 0.5
     ema_decay: float = 0.99
     views: tuple[str, ...] = (*PLAIN_VIEWS, *crop_views(4))
     model: LiteConfig = field(default_factory=LiteConfig)

@@ -47,4 +47,5 @@ class Validation:
             out |= {f"{name}_medr": result.medr, f"{name}_r1": result.r1, f"{name}_r5": result.r5}
             out[f"{name}_r10"] = result.r10
             out["score"] += result.r1 + result.r5 + result.r10
+        out["score"] = round(out["score"], 6)
         return out
