@@ -64,5 +64,5 @@ def ranks(queries: Float32Array, gallery: Float32Array) -> Ranks:
 def retrieval_metrics(result: Ranks) -> RetrievalMetrics:
     """Median rank and recalls of one direction."""
     rank = result.rank
-    r1, r5, r10 = (100.0 * np.count_nonzero(rank <= k) / len(rank) for k in (1, 5, 10))
+    r1, r5, r10 = (100.0 * int(np.count_nonzero(rank <= k)) / len(rank) for k in (1, 5, 10))
     return RetrievalMetrics(float(np.median(rank)), r1, r5, r10, int(result.tied.sum()))

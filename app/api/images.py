@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
@@ -25,7 +24,7 @@ from app.api.bodies import (
 from app.api.conditions import expected_revision, is_fresh
 from app.api.deps import CursorQuery, ItemIdDep, LimitQuery, RuntimeDep, TagQuery, tag_filter
 from app.api.openapi import FILE, body, form_content, json_content, problems, ref
-from app.api.present import addresses, deleted_meanwhile, etag, image_out, multi_status, outcome_problem
+from app.api.present import addresses, deleted_meanwhile, etag, image_out, multi_status, next_page, outcome_problem
 from app.problems import field_problem
 from app.runtime import Runtime
 from app.schemas.common import MultiStatus, merge_patch
@@ -116,13 +115,10 @@ async def list_images(
         Kind.IMAGE, tag_filter(tags, has_recipe=has_recipe), cursor=cursor, limit=limit
     )
     where = addresses(request)
-    rest = [("limit", str(limit)), *(("tag", tag) for tag in tags)]
-    if has_recipe is not None:
-        rest.append(("has_recipe", str(has_recipe).lower()))
     return ImagePage(
         items=[image_out(item, where) for item in items if isinstance(item, StoredImage)],
         next_cursor=following,
-        next=f"{request.url.path}?{urlencode([('cursor', following), *rest])}" if following else None,
+        next=next_page(request, following),
     )
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from app.api.deps import CursorQuery, LimitQuery, RuntimeDep
 from app.api.openapi import problems
-from app.api.present import addresses
+from app.api.present import addresses, next_page
 from app.ids import Addresses
 from app.problems import field_problem
 from app.schemas.jobs import JobErrorOut, JobOut, JobPageOut, ProgressOut
@@ -30,10 +30,11 @@ async def list_jobs(
         page = await runtime.jobs.page(cursor=cursor, limit=limit)
     except ValueError as error:
         raise field_problem("cursor", str(error)) from None
-    following = f"{request.url.path}?cursor={page.next_cursor}&limit={limit}" if page.next_cursor else None
     where = addresses(request)
     return JobPageOut(
-        items=[job_out(job, (), where) for job in page.jobs], next_cursor=page.next_cursor, next=following
+        items=[job_out(job, (), where) for job in page.jobs],
+        next_cursor=page.next_cursor,
+        next=next_page(request, page.next_cursor),
     )
 
 

@@ -31,6 +31,14 @@ def addresses(request: Request) -> Addresses:
     return Addresses(request.scope.get("root_path", ""))
 
 
+def next_page(request: Request, cursor: str | None) -> str | None:
+    """The address of the next page of the listing that ``request`` asks for: the same query from ``cursor`` on."""
+    if cursor is None:
+        return None
+    url = request.url.include_query_params(cursor=cursor)
+    return f"{url.path}?{url.query}"
+
+
 def etag(item: Stored, variant: str = "") -> str:
     """A strong entity tag; each representation (``variant``) has its own.
 

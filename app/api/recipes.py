@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
@@ -20,6 +19,7 @@ from app.api.present import (
     deleted_meanwhile,
     etag,
     multi_status,
+    next_page,
     outcome_problem,
     recipe_jsonld,
     recipe_out,
@@ -97,13 +97,10 @@ async def list_recipes(
         Kind.RECIPE, tag_filter(tags, has_image=has_image), cursor=cursor, limit=limit
     )
     where = addresses(request)
-    rest = [("limit", str(limit)), *(("tag", tag) for tag in tags)]
-    if has_image is not None:
-        rest.append(("has_image", str(has_image).lower()))
     return RecipePage(
         items=[recipe_out(item, where) for item in items if isinstance(item, StoredRecipe)],
         next_cursor=following,
-        next=f"{request.url.path}?{urlencode([('cursor', following), *rest])}" if following else None,
+        next=next_page(request, following),
     )
 
 
