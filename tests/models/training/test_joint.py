@@ -9,12 +9,11 @@ from safetensors.numpy import load_file
 from models.checkpoint import MANIFEST_FILE, WEIGHTS_FILE
 from models.data import DataError
 from models.joint.lite import LiteConfig
+from models.evaluation.retrieval import evaluate_retrieval
 from models.registry import load_encoder
 from models.training.joint import JointTrainingConfig, TrainingProgress, train_joint
 from models.training.objective import LossWeights
 from models.training.run_folder import RunFolderError
-from tests.models.training.conftest import DISHES
-from tests.pictures import plate
 
 pytestmark = pytest.mark.weights
 SMALL = LiteConfig(dim=32, hidden=32, recipe_width=24, recipe_layers=1, recipe_heads=2)
@@ -61,9 +60,10 @@ def test_a_run_learns_reports_and_leaves_an_encoder(config: JointTrainingConfig)
     assert result.metrics["score"] == best["score"]
     encoder = load_encoder(f"lite:{result.folder}")
     assert encoder.info.dim == 32
-    photos = encoder.encode_images([plate(colour, size=(96, 64), seed=90) for colour in DISHES])
-    found = (photos @ encoder.encode_texts(list(DISHES.values())).T).argmax(axis=1)
-    assert (found == np.arange(4)).sum() >= 3, found
+    # Two photos of each dish look alike, so half of the partners come first at best.
+    measured = evaluate_retrieval(encoder, config.data).to_json()
+    assert measured["image_to_recipe"]["medr"] <= 2
+    assert measured["image_to_recipe"]["r1"] == pytest.approx(result.metrics["i2r_r1"], abs=25)
     manifest = json.loads((config.out / MANIFEST_FILE).read_text())
     assert manifest["training"]["seed"] == 0
     assert manifest["training"]["examples"] == 16
