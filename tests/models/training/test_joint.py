@@ -8,8 +8,8 @@ from safetensors.numpy import load_file
 
 from models.checkpoint import MANIFEST_FILE, WEIGHTS_FILE
 from models.data import DataError
-from models.joint.lite import LiteConfig
 from models.evaluation.retrieval import evaluate_retrieval
+from models.joint.lite import LiteConfig
 from models.registry import load_encoder
 from models.training.joint import JointTrainingConfig, TrainingProgress, train_joint
 from models.training.objective import LossWeights
