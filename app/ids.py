@@ -12,6 +12,7 @@ from index.text import normalize_id
 #: against the routes of the app. Kept here, apart from the routes, because imports obey it without any HTTP.
 RESERVED_IDS: frozenset[str] = frozenset(
     {
+        "assets",
         "cancel",
         "docs",
         "file",

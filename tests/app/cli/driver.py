@@ -1,11 +1,29 @@
-"""The command line over a slow fake engine, in a process that can be interrupted."""
+"""The command line over a fake engine that gets only so far, in a process that can be interrupted."""
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import app.runtime
 from app.cli.main import main
-from tests.app.importers.driver import SlowEngine
+from app.engine.types import Outcome
+from tests.app.fakes import FakeEngine
+
+
+class HaltingEngine(FakeEngine):
+    """Answers the first few submissions, enough for a chunk of an import or two, then none any more: whoever waits
+    for the end of the work must be interrupted."""
+
+    _left = 4
+
+    async def submit(self, *args: Any, **kwargs: Any) -> list[Outcome]:
+        self._left -= 1
+        if self._left < 0:
+            await asyncio.Event().wait()
+        return await super().submit(*args, **kwargs)
+
 
 if __name__ == "__main__":
-    app.runtime.local_engine = lambda settings, metrics: SlowEngine()  # type: ignore[assignment, return-value]
+    app.runtime.local_engine = lambda settings, metrics: HaltingEngine()  # type: ignore[assignment, return-value]
     main()
