@@ -24,15 +24,11 @@ from models.joint.towers import (
     LineEncoder,
     build_clip,
     lite_preprocess,
-    normalise_pixels,
+    pixel_batches,
 )
 from models.preprocess import to_pixels
 from models.types import EncoderInfo, Float32Array, RecipeText, ResizeMode, UInt8Array
 
-# On a CPU the activations of a larger batch leave the caches, and malloc maps and unmaps them anew at each layer:
-# 32 photos at once took twice as long as four times 8 (two cores).
-_PHOTOS_PER_BATCH_ON_CPU = 8
-_PHOTOS_PER_BATCH = 64
 _LINES_PER_BATCH = 4096
 
 
@@ -134,15 +130,8 @@ class LiteEncoder:
     @torch.inference_mode()
     def encode_pixels(self, pixels: UInt8Array) -> Float32Array:
         """uint8 (n, 224, 224, 3) -> unit-norm float32 (n, dim)."""
-        size = self._info.preprocess.size
-        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3) or not len(pixels):
-            raise ValueError(f"pixels must be uint8 (n, {size}, {size}, 3), not {pixels.dtype} {pixels.shape}")
-        rows = []
-        step = _PHOTOS_PER_BATCH_ON_CPU if self._device.type == "cpu" else _PHOTOS_PER_BATCH
-        for start in range(0, len(pixels), step):
-            batch = normalise_pixels(pixels[start : start + step], self._info.preprocess, self._device)
-            rows.append(self._model.encode_image(batch))
-        return _to_numpy(torch.cat(rows))
+        batches = pixel_batches(pixels, self._info.preprocess, self._device)
+        return _to_numpy(torch.cat([self._model.encode_image(batch) for batch in batches]))
 
     def encode_images(self, images: Sequence[Image.Image]) -> Float32Array:
         """RGB pictures of any size -> unit-norm float32 (n, dim)."""

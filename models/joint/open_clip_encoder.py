@@ -27,7 +27,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from models.joint.loading import parse_device
-from models.joint.towers import normalise_pixels
+from models.joint.towers import pixel_batches
 from models.preprocess import to_pixels
 from models.types import EncoderInfo, EncoderUnavailableError, Float32Array, ImagePreprocess, RecipeText, UInt8Array
 
@@ -107,14 +107,10 @@ class OpenClipEncoder:
     @torch.inference_mode()
     def encode_pixels(self, pixels: UInt8Array) -> Float32Array:
         """uint8 (n, size, size, 3) -> unit-norm float32 (n, dim)."""
-        size = self._info.preprocess.size
-        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3) or not len(pixels):
-            raise ValueError(f"pixels must be uint8 (n, {size}, {size}, 3), not {pixels.dtype} {pixels.shape}")
-        rows = []
-        for batch in _batches(pixels):
-            image = normalise_pixels(batch, self._info.preprocess, self._device)
-            rows.append(self._model.encode_image(image, normalize=True).float().cpu().numpy())
-        return np.concatenate(rows)
+        batches = pixel_batches(pixels, self._info.preprocess, self._device)
+        rows = [self._model.encode_image(batch, normalize=True) for batch in batches]
+        embedded: Float32Array = torch.cat(rows).float().cpu().numpy()
+        return embedded
 
     def encode_images(self, images: Sequence[Image.Image]) -> Float32Array:
         """RGB pictures of any size -> unit-norm float32 (n, dim)."""

@@ -23,6 +23,11 @@ IMAGE_WIDTH = 1280
 TEXT_WIDTH = 384
 MAX_TOKENS = 128  # what all-MiniLM-L6-v2 was trained with
 
+# Activations of larger batches leave a CPU's caches and are mapped anew by malloc at each layer: 32 photos, or 4,096
+# tokens, at once took twice as long as in four parts (two cores).
+_PHOTOS_PER_BATCH_ON_CPU, _PHOTOS_PER_BATCH = 8, 64
+_TOKENS_PER_BATCH_ON_CPU, _TOKENS_PER_BATCH = 1024, 16_384
+
 
 def lite_preprocess(resize_mode: ResizeMode = "squash") -> ImagePreprocess:
     """EfficientNet-Lite takes 224 x 224 pixels with mean and std 0.5, unlike CLIP."""
@@ -60,6 +65,17 @@ def normalise_pixels(pixels: UInt8Array, spec: ImagePreprocess, device: torch.de
     return scaled.sub_(mean).div_(std)
 
 
+def pixel_batches(pixels: UInt8Array, spec: ImagePreprocess, device: torch.device) -> Iterator[Tensor]:
+    """uint8 (n, size, size, 3), n > 0, in normalised batches of a size that suits the device (see
+    :func:`normalise_pixels`). Raises ValueError on another shape or dtype."""
+    size = spec.size
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3) or not len(pixels):
+        raise ValueError(f"pixels must be uint8 (n, {size}, {size}, 3), not {pixels.dtype} {pixels.shape}")
+    step = _PHOTOS_PER_BATCH_ON_CPU if device.type == "cpu" else _PHOTOS_PER_BATCH
+    for start in range(0, len(pixels), step):
+        yield normalise_pixels(pixels[start : start + step], spec, device)
+
+
 class LineTokenizer:
     """all-MiniLM-L6-v2's word pieces, padded to the longest of the batch and no further."""
 
@@ -71,12 +87,6 @@ class LineTokenizer:
     def __call__(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text with [CLS] and [SEP], at most 128."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
-
-
-# Activations of larger batches leave a CPU's caches and are mapped anew by malloc at each layer: 4,096 tokens at once
-# took twice as long as four times 1,024 (two cores).
-_TOKENS_PER_BATCH_ON_CPU = 1024
-_TOKENS_PER_BATCH = 16_384
 
 
 class LineEncoder:
