@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import Any
 
 import app.runtime
@@ -25,5 +26,7 @@ class HaltingEngine(FakeEngine):
 
 
 if __name__ == "__main__":
+    # A shell starts its background jobs, and so perhaps these tests, with SIGINT ignored, which is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     app.runtime.local_engine = lambda settings, metrics: HaltingEngine()  # type: ignore[assignment, return-value]
     main()
