@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -23,7 +24,7 @@ from app.api.bodies import (
 )
 from app.api.conditions import expected_revision, is_fresh
 from app.api.deps import CursorQuery, ItemIdDep, LimitQuery, RuntimeDep, TagQuery, tag_filter
-from app.api.openapi import FILE, body, form_content, json_content, problems, ref
+from app.api.openapi import FILE, WRITE_PROBLEMS, body, form_content, json_content, problems, ref
 from app.api.present import addresses, deleted_meanwhile, etag, image_out, multi_status, next_page, outcome_problem
 from app.problems import field_problem
 from app.runtime import Runtime
@@ -35,20 +36,7 @@ from index.types import Kind, Picture, StoredImage, UnknownItemError, WriteStatu
 
 router = APIRouter(prefix="/images", tags=["images"])
 
-_WRITE_PROBLEMS = (
-    "bad-request",
-    "unknown-item",
-    "conflict",
-    "precondition-failed",
-    "too-large",
-    "unsupported-media-type",
-    "invalid-id",
-    "invalid-picture",
-    "encoding-failed",
-    "at-capacity",
-    "unavailable",
-    "deadline",
-)
+_WRITE_PROBLEMS = (*WRITE_PROBLEMS, "invalid-picture")
 _UPLOAD = form_content(
     {
         "files": {"type": "array", "items": dict(FILE), "description": "JPEG, PNG, WebP, GIF or AVIF."},
@@ -230,17 +218,7 @@ def _fields(stored: StoredImage) -> dict[str, Any]:
 
 
 def _changed(picture: Picture, fields: ImageFields) -> PictureChange:
-    changed = Picture(
-        blob=picture.blob,
-        media_type=picture.media_type,
-        width=picture.width,
-        height=picture.height,
-        size=picture.size,
-        title=fields.title,
-        tags=tuple(fields.tags),
-        generated=picture.generated,
-        extra=fields.extra,
-    )
+    changed = replace(picture, title=fields.title, tags=tuple(fields.tags), extra=fields.extra)
     return PictureChange(changed, None if fields.recipe_ids is None else tuple(fields.recipe_ids))
 
 

@@ -42,6 +42,21 @@ TAGS = (
     {"name": "system", "description": "Health, models, metrics."},
 )
 
+#: What a route that stores an item may answer with.
+WRITE_PROBLEMS = (
+    "bad-request",
+    "unknown-item",
+    "conflict",
+    "precondition-failed",
+    "too-large",
+    "unsupported-media-type",
+    "invalid-id",
+    "encoding-failed",
+    "at-capacity",
+    "unavailable",
+    "deadline",
+)
+
 
 def ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": _REF.format(model=model.__name__)}

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from app.api.bodies import JSON, JSON_LD, MERGE_PATCH, read_json, validated
 from app.api.conditions import expected_revision, is_fresh
 from app.api.deps import CursorQuery, ItemIdDep, LimitQuery, RuntimeDep, TagQuery, tag_filter
-from app.api.openapi import body, json_content, problems
+from app.api.openapi import WRITE_PROBLEMS, body, json_content, problems
 from app.api.present import (
     JSON_LD_VARIANT,
     addresses,
@@ -34,20 +34,6 @@ from index.types import Kind, StoredRecipe, UnknownItemError, WriteStatus
 
 router = APIRouter(prefix="/recipes", tags=["recipes"])
 
-_WRITE_PROBLEMS = (
-    "bad-request",
-    "unknown-item",
-    "conflict",
-    "precondition-failed",
-    "too-large",
-    "unsupported-media-type",
-    "invalid-id",
-    "encoding-failed",
-    "at-capacity",
-    "unavailable",
-    "deadline",
-)
-
 
 @router.post(
     "",
@@ -57,7 +43,7 @@ _WRITE_PROBLEMS = (
     responses={
         200: {"model": RecipeOut, "description": "A recipe with this id was there and now has this content."},
         207: {"model": MultiStatus, "description": "Several recipes were sent: one result each, in their order."},
-        **problems(*_WRITE_PROBLEMS),
+        **problems(*WRITE_PROBLEMS),
     },
     openapi_extra=body(json_content(RecipeIn), json_content(RecipeIn, JSON_LD)),
 )
@@ -132,7 +118,7 @@ async def get_recipe(request: Request, runtime: RuntimeDep, item_id: ItemIdDep) 
     response_model=RecipeOut,
     responses={
         201: {"model": RecipeOut, "description": "The recipe is new."},
-        **problems(*_WRITE_PROBLEMS),
+        **problems(*WRITE_PROBLEMS),
     },
     openapi_extra=body(json_content(RecipeFields), json_content(RecipeFields, JSON_LD)),
 )
@@ -156,7 +142,7 @@ async def put_recipe(request: Request, runtime: RuntimeDep, item_id: ItemIdDep) 
     "/{item_id}",
     summary="Change parts of a recipe",
     response_model=RecipeOut,
-    responses=problems(*_WRITE_PROBLEMS),
+    responses=problems(*WRITE_PROBLEMS),
     openapi_extra=body(json_content(RecipePatch, MERGE_PATCH), json_content(RecipePatch)),
 )
 async def patch_recipe(request: Request, runtime: RuntimeDep, item_id: ItemIdDep) -> Response:
