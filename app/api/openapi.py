@@ -13,10 +13,11 @@ from pydantic.json_schema import models_json_schema
 from app.api.bodies import JSON, MULTIPART
 from app.problems import MEDIA_TYPE, PROBLEM_TYPES
 from app.schemas.common import ProblemDetails
+from app.schemas.filters import FilterIn
 from app.schemas.images import ImageFields, ImageIn, ImagePatch
 from app.schemas.jobs import FolderImport
 from app.schemas.recipes import RecipeFields, RecipeIn, RecipePatch
-from app.schemas.search import FilterIn, ImageSearch, RecipeSearch
+from app.schemas.search import ImageSearch, RecipeSearch
 
 _REF = "#/components/schemas/{model}"
 _HAND_READ_BODIES: tuple[type[BaseModel], ...] = (

@@ -23,8 +23,8 @@ from app.api.deps import RuntimeDep
 from app.api.openapi import FILE, body, form_content, json_content, problems, ref
 from app.api.present import addresses, image_out, recipe_out
 from app.ids import check_id
+from app.schemas.filters import FilterIn
 from app.schemas.search import (
-    FilterIn,
     ImageHit,
     ImageHits,
     ImageSearch,

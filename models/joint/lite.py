@@ -22,6 +22,7 @@ from models.joint.towers import (
     MAX_TOKENS,
     TEXT_WIDTH,
     LineEncoder,
+    Vision,
     build_clip,
     lite_preprocess,
     pixel_batches,
@@ -34,7 +35,10 @@ _LINES_PER_BATCH = 4096
 
 @dataclass(frozen=True, slots=True)
 class LiteConfig:
-    """The shape of what is trained; it is kept in the manifest beside the weights."""
+    """The shape of what is trained; it is kept in the manifest beside the weights.
+
+    ``image_size`` is the side, in pixels, of what the vision tower sees.
+    """
 
     dim: int = 512
     hidden: int = 1024
@@ -42,6 +46,8 @@ class LiteConfig:
     recipe_layers: int = 0
     recipe_heads: int = 6
     resize_mode: ResizeMode = "squash"
+    vision: Vision = "tf_efficientnet_lite0"
+    image_size: int = 224
 
 
 class JointHeads(nn.Module):
@@ -80,11 +86,11 @@ class LiteModel(nn.Module):
     def __init__(self, config: LiteConfig) -> None:
         super().__init__()
         self.config = config
-        self.clip = build_clip()
+        self.clip = build_clip(config.vision, config.image_size)
         self.heads = JointHeads(config)
 
     def encode_image(self, pixels: Tensor) -> Tensor:
-        """float32 (n, 3, 224, 224), normalised -> unit-norm (n, dim)."""
+        """float32 (n, 3, size, size), normalised -> unit-norm (n, dim)."""
         return self.heads.embed_images(self.clip.encode_image(pixels))
 
 
@@ -105,7 +111,7 @@ class LiteEncoder:
         self._model.clip.visual.to(memory_format=torch.channels_last)
         self._lines = LineEncoder(self._model.clip)
         self._device = device
-        preprocess = lite_preprocess(model.config.resize_mode)
+        preprocess = lite_preprocess(model.config.resize_mode, model.config.image_size)
         basis = {
             "weights": weights,
             "config": asdict(model.config),
@@ -120,7 +126,7 @@ class LiteEncoder:
             device=str(device),
             parameters=sum(p.numel() for p in model.parameters()),
             licence=licence,
-            description="EfficientNet-Lite0 and all-MiniLM-L6-v2 in one space, with attention over a recipe's lines",
+            description="EfficientNet-Lite and all-MiniLM-L6-v2 in one space, with attention over a recipe's lines",
         )
 
     @property
@@ -129,7 +135,7 @@ class LiteEncoder:
 
     @torch.inference_mode()
     def encode_pixels(self, pixels: UInt8Array) -> Float32Array:
-        """uint8 (n, 224, 224, 3) -> unit-norm float32 (n, dim)."""
+        """uint8 (n, size, size, 3) -> unit-norm float32 (n, dim)."""
         batches = pixel_batches(pixels, self._info.preprocess, self._device)
         return _to_numpy(torch.cat([self._model.encode_image(batch) for batch in batches]))
 

@@ -8,6 +8,7 @@ a function of the backbones alone and can be cached.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,8 +17,10 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
-from models.backbones import MINILM_TOKENIZER, load_lite0, load_minilm, locate, minilm_folder
+from models.backbones import MINILM_TOKENIZER, load_minilm, load_vision, locate, minilm_folder
 from models.types import Float32Array, ImagePreprocess, ResizeMode, UInt8Array
+
+Vision = Literal["tf_efficientnet_lite0", "tf_efficientnet_lite2"]
 
 IMAGE_WIDTH = 1280
 TEXT_WIDTH = 384
@@ -29,22 +32,22 @@ _PHOTOS_PER_BATCH_ON_CPU, _PHOTOS_PER_BATCH = 8, 64
 _TOKENS_PER_BATCH_ON_CPU, _TOKENS_PER_BATCH = 1024, 16_384
 
 
-def lite_preprocess(resize_mode: ResizeMode = "squash") -> ImagePreprocess:
-    """EfficientNet-Lite takes 224 x 224 pixels with mean and std 0.5, unlike CLIP."""
+def lite_preprocess(resize_mode: ResizeMode = "squash", size: int = 224) -> ImagePreprocess:
+    """EfficientNet-Lite takes pixels with mean and std 0.5, unlike CLIP; lite0 was pretrained at 224 x 224."""
     half = (0.5, 0.5, 0.5)
-    return ImagePreprocess(size=224, mean=half, std=half, resize_mode=resize_mode)
+    return ImagePreprocess(size=size, mean=half, std=half, resize_mode=resize_mode)
 
 
-def build_clip() -> CustomTextCLIP:
-    """open_clip's ``CustomTextCLIP`` over tf_efficientnet_lite0 and all-MiniLM-L6-v2, pretrained, in evaluation mode.
+def build_clip(vision: Vision = "tf_efficientnet_lite0", size: int = 224) -> CustomTextCLIP:
+    """open_clip's ``CustomTextCLIP`` over an EfficientNet-Lite and all-MiniLM-L6-v2, pretrained, in evaluation mode.
 
-    ``encode_image``: float32 (n, 3, 224, 224) -> (n, 1280); ``encode_text``: int64 (n, tokens), padded with 0 ->
+    ``encode_image``: float32 (n, 3, size, size) -> (n, 1280); ``encode_text``: int64 (n, tokens), padded with 0 ->
     (n, 384), the masked mean over tokens.
 
     Raises:
         EncoderUnavailableError: a backbone's package is missing or changed.
     """
-    vision = CLIPVisionCfg(image_size=224, timm_model_name="tf_efficientnet_lite0", timm_pool="avg", timm_proj="none")
+    tower = CLIPVisionCfg(image_size=size, timm_model_name=vision, timm_pool="avg", timm_proj="none")
     text = CLIPTextCfg(
         context_length=MAX_TOKENS,
         hf_model_name=str(minilm_folder()),
@@ -52,8 +55,8 @@ def build_clip() -> CustomTextCLIP:
         hf_proj_type=None,
         hf_pooler_type="mean_pooler",
     )
-    clip = CustomTextCLIP(TEXT_WIDTH, vision, text)
-    load_lite0(clip.visual.trunk)
+    clip = CustomTextCLIP(TEXT_WIDTH, tower, text)
+    load_vision(clip.visual.trunk, vision)
     load_minilm(clip.text.transformer)
     return clip.eval()
 

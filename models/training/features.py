@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from open_clip.model import CustomTextCLIP
 from PIL import Image
 
-from models.backbones import LITE0_WEIGHTS, MINILM_WEIGHTS
+from models.backbones import MINILM_WEIGHTS, VISION_FILES
 from models.data import DataError
-from models.joint.towers import IMAGE_WIDTH, MAX_TOKENS, TEXT_WIDTH, LineEncoder, normalise_pixels
+from models.joint.towers import IMAGE_WIDTH, MAX_TOKENS, TEXT_WIDTH, LineEncoder, Vision, normalise_pixels
 from models.training.views import view_pixels
 from models.types import ImagePreprocess, UInt8Array
 
@@ -83,14 +83,22 @@ class FeatureCache:
         clip: the frozen towers, see :func:`models.joint.towers.build_clip`.
         spec: their preprocessing.
         on_progress: called with (what, done, total) as work goes on.
+        vision: the name of the vision tower; its file is part of a feature's key.
     """
 
     def __init__(
-        self, folder: Path, clip: CustomTextCLIP, spec: ImagePreprocess, on_progress: Progress | None = None
+        self,
+        folder: Path,
+        clip: CustomTextCLIP,
+        spec: ImagePreprocess,
+        on_progress: Progress | None = None,
+        *,
+        vision: Vision = "tf_efficientnet_lite0",
     ) -> None:
         self._folder = folder
         self._clip = clip
         self._spec = spec
+        self._vision = VISION_FILES[vision].sha256[:12]
         self._lines = LineEncoder(clip)
         self._report = on_progress or (lambda *_: None)
         self._sha: dict[Path, str] = {}
@@ -103,7 +111,7 @@ class FeatureCache:
         """
         shas = [self._content(path) for path in photos]
         preprocessing = hashlib.sha256(repr(sorted(asdict(self._spec).items())).encode()).hexdigest()[:12]
-        store = FeatureStore(self._folder / f"{LITE0_WEIGHTS.sha256[:12]}-{preprocessing}-{view}", IMAGE_WIDTH)
+        store = FeatureStore(self._folder / f"{self._vision}-{preprocessing}-{view}", IMAGE_WIDTH)
         keys = [bytes.fromhex(sha) for sha in shas]
         missing = list({key: path for key, path in zip(keys, photos, strict=True) if key not in store}.items())
         for done, part in _parts(missing, _PHOTOS_PER_PART):

@@ -216,8 +216,14 @@ class _Run:
             self.report(TrainingProgress("features", what, done, total))
 
         folder = self.config.cache or self.config.out.parent / "features"
-        clip = build_clip().to(self.device, memory_format=torch.channels_last)
-        return FeatureCache(folder, clip, lite_preprocess(self.shape.resize_mode), on_features)
+        clip = build_clip(self.shape.vision, self.shape.image_size).to(self.device, memory_format=torch.channels_last)
+        return FeatureCache(
+            folder,
+            clip,
+            lite_preprocess(self.shape.resize_mode, self.shape.image_size),
+            on_features,
+            vision=self.shape.vision,
+        )
 
     def _corpus(self, cache: FeatureCache) -> LineTable | None:
         if self.config.text_corpus is None or not self.config.loss.corpus:

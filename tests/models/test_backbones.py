@@ -10,11 +10,12 @@ from torch import nn
 
 from models import backbones
 from models.backbones import (
-    BACKBONE_FILES,
     LITE0_WEIGHTS,
+    TEXT_FILES,
+    VISION_FILES,
     BackboneFile,
-    load_lite0,
     load_minilm,
+    load_vision,
     locate,
     map_in_order,
     sha256_file,
@@ -44,9 +45,9 @@ def test_a_missing_or_changed_file_is_refused() -> None:
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("name", sorted(BACKBONE_FILES))
+@pytest.mark.parametrize("name", sorted(VISION_FILES | TEXT_FILES))
 def test_every_pinned_file_is_installed(name: str) -> None:
-    assert locate(BACKBONE_FILES[name]).is_file()
+    assert locate((VISION_FILES | TEXT_FILES)[name]).is_file()
 
 
 def test_tensors_map_by_position_and_shapes_are_compared() -> None:
@@ -61,23 +62,37 @@ def test_tensors_map_by_position_and_shapes_are_compared() -> None:
 
 
 @pytest.mark.weights
-def test_no_tensor_of_either_tower_stays_at_its_start() -> None:
+@pytest.mark.parametrize("vision", sorted(VISION_FILES))
+def test_no_tensor_of_the_vision_tower_stays_at_its_start(vision: str) -> None:
     """Fill every tensor with a mark first; loading must overwrite all of them."""
-    trunk = timm.create_model("tf_efficientnet_lite0", num_classes=0)
-    clip = build_clip()
-    for module, load in ((trunk, load_lite0), (clip.text.transformer, load_minilm)):
-        with torch.no_grad():
-            for tensor in module.state_dict().values():
-                tensor.fill_(12345)
-        load(module)
-        left = [name for name, tensor in module.state_dict().items() if (tensor == 12345).all()]
-        assert left == []
+    trunk = timm.create_model(vision, num_classes=0)
+    _mark(trunk)
+    load_vision(trunk, vision)
+    assert _marked(trunk) == []
+
+
+@pytest.mark.weights
+def test_no_tensor_of_the_text_tower_stays_at_its_start() -> None:
+    transformer = build_clip().text.transformer
+    _mark(transformer)
+    load_minilm(transformer)
+    assert _marked(transformer) == []
+
+
+def _mark(module: nn.Module) -> None:
+    with torch.no_grad():
+        for tensor in module.state_dict().values():
+            tensor.fill_(12345)
+
+
+def _marked(module: nn.Module) -> list[str]:
+    return [name for name, tensor in module.state_dict().items() if (tensor == 12345).all()]
 
 
 @pytest.mark.weights
 def test_a_network_of_another_shape_is_refused() -> None:
     with pytest.raises(EncoderUnavailableError, match="tensors where timm expects"):
-        load_lite0(nn.Linear(2, 2))
+        load_vision(nn.Linear(2, 2), "tf_efficientnet_lite0")
     with pytest.raises(EncoderUnavailableError, match="can't hold all-MiniLM-L6-v2"):
         load_minilm(nn.Linear(2, 2))
 
@@ -86,7 +101,7 @@ def test_a_network_of_another_shape_is_refused() -> None:
 def test_the_vision_tower_sees_what_is_round() -> None:
     """With ImageNet's classifier on top, a drawn plate is one of its round things, which no random network says."""
     network = timm.create_model("tf_efficientnet_lite0", num_classes=1000).eval()
-    load_lite0(network)
+    load_vision(network, "tf_efficientnet_lite0")
     pixels = np.asarray(plate("red", size=(224, 224)))[None]
     with torch.inference_mode():
         top = network(normalise_pixels(pixels, lite_preprocess(), torch.device("cpu")))[0].topk(3).indices.tolist()

@@ -10,10 +10,11 @@ from app.api.openapi import ref
 from app.factory import create_app
 from app.problems import MEDIA_TYPE
 from app.schemas.common import MultiStatus, ProblemDetails
+from app.schemas.filters import FilterIn
 from app.schemas.images import ImageFields, ImageIn, ImageOut, ImagePage, ImagePatch
 from app.schemas.jobs import FolderImport, JobOut, JobPageOut
 from app.schemas.recipes import RecipeFields, RecipeIn, RecipeOut, RecipePage, RecipePart, RecipePatch
-from app.schemas.search import FilterIn, ImageHits, ImageSearch, RecipeHits, RecipeSearch
+from app.schemas.search import ImageHits, ImageSearch, RecipeHits, RecipeSearch
 from app.schemas.system import Alive, Models, Ready, Service, TagsOut
 from app.settings import Settings
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.schemas.common import MAX_EXTRA_BYTES, merge_patch
+from app.schemas.filters import FilterIn
 from app.schemas.recipes import RecipeFields
-from app.schemas.search import FilterIn, ImageSearch, RecipeSearch
+from app.schemas.search import ImageSearch, RecipeSearch
 from index.types import Filter
 
 JSON_VALUES = st.recursive(
