@@ -58,6 +58,10 @@ class CancelledOutError(IndexRoomError):
     """The terms of a query cancel out: their sum is (nearly) zero and has no direction."""
 
 
+class NegativeOnlyError(IndexRoomError, ValueError):
+    """A query that only subtracts, for a strategy that needs something to start from."""
+
+
 class CorruptIndexError(IndexRoomError):
     """A saved index fails its checksum or can't be read; it is rebuilt from the catalogue."""
 

@@ -1,0 +1,23 @@
+"""The query algebra: terms to add and to subtract, made into an order of the candidates by named strategies."""
+
+from index.algebra.best import BestScorePlan
+from index.algebra.linear import LinearPlan, contributions, weighted_sum
+from index.algebra.plans import STRATEGIES, Plan, Planner, plan
+from index.algebra.strategies import DEFAULT_BALANCE, Strategy
+from index.algebra.terms import CANCELLED_BELOW, Modality, Term
+
+__all__ = [
+    "CANCELLED_BELOW",
+    "DEFAULT_BALANCE",
+    "STRATEGIES",
+    "BestScorePlan",
+    "LinearPlan",
+    "Modality",
+    "Plan",
+    "Planner",
+    "Strategy",
+    "Term",
+    "contributions",
+    "plan",
+    "weighted_sum",
+]
