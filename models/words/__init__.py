@@ -1,0 +1,1 @@
+"""Names of ingredients and their vectors. Nothing in here needs torch."""

@@ -1,0 +1,204 @@
+"""The words that :mod:`models.words.names` goes by: measures, preparations, irregular plurals. English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: Measures, containers and counts, singular. Dropped wherever they stand, unless a phrase in KEPT_PHRASES holds them.
+MEASURES = _words("""
+    cup c tablespoon tbsp tbs tbl tblsp tb teaspoon tsp ts pound lb ounce oz fl fluid gram gm g kg kilogram kilo mg ml
+    milliliter millilitre cl dl liter litre l pint pt quart qt gallon gal inch cm centimeter mm millimeter dash pinch
+    drop splash handful fistful bunch bundle can tin jar bottle package pkg pkt packet packages box bag sack carton
+    container envelope tub tube stick head ear sprig stalk slice sheet piece chunk strip knob dollop scoop bulb hand
+    batch serving portion part count size square cube wedge round halve half quarter third pack case tray
+    recipe dozen doz pair few couple several one two three four five six seven eight nine ten eleven twelve bar block
+    fifth ladle ladleful spoonful teaspoonful tablespoonful cupful glass shot jigger measure wt weight pouch log brick
+    ball loaf ring rasher shake grind grinding turn drizzle sprinkling sprinkle bouquet branch spear floret wheel
+    """)
+
+#: Preparations, states and sizes that do not change what the ingredient is.
+PREPARATIONS = _words("""
+    chopped minced diced sliced grated shredded crumbled cubed cut peeled seeded deseeded cored pitted stemmed trimmed
+    halved quartered torn snipped julienned mashed beaten separated melted softened chilled cooled thawed defrosted
+    drained rinsed washed cleaned scrubbed dried toasted roasted cooked uncooked boiled hardboiled steamed blanched
+    grilled sauteed fried baked prepared packed sifted divided reserved squeezed juiced zested crushed cracked ground
+    pounded flattened butterflied deveined shelled shucked hulled husked unpeeled unshelled scored crosswise lengthwise
+    diagonally warmed heated scalded boiling cold warm lukewarm tepid iced chilled frozen fresh refrigerated canned
+    tinned bottled jarred packaged raw ripe overripe underripe unripe firm large small medium big little
+    mini miniature baby jumbo extra regular thick thin long short wide deep whole assorted mixed good quality best
+    fine coarse finer coarser store bought homemade purchased favorite favourite preferred desired leftover
+    organic natural pure premium fancy select choice imported domestic local seasonal available optional needed
+    necessary additional more less about approximately approx roughly generous scant heaping heaped rounded level
+    plus minus each total equal equivalent quick easy simple your my our the a an of some any other another such
+    virgin unsalted salted unsweetened boneless skinless boned skinned lean seedless bite sized thickness diameter
+    well very just freshly finely style type kind brand flavored flavoured flavor flavour seasoned unseasoned
+    pre hand room temperature temp degree f nonfat lowfat skimmed skim reduced lite free range cage grass
+    fed wild caught farm raised day old young tender new crisp plain garnish topping serving strained discarded tied
+    removed bruised smashed slivered flaked crumbed patted dry soaked undrained partially lightly loosely firmly tightly
+    thoroughly coarsely thinly thickly very split scrape scraped unbleached bleached enriched
+    hard stale scallopini sub substitute alternative note see tip approximate handful bottled quartered
+    matchstick medallion diagonal bias angle julienne dice chop mince slice grate peel core
+    torn shaved curled pulverized processed blended pureed rolled unwrapped broken
+    """)
+
+#: Words among the PREPARATIONS or MEASURES that stay when one of these stands right behind them.
+KEPT_BEFORE: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "ground": _words("beef turkey pork chicken lamb veal chuck round sirloin meat venison bison buffalo sausage"),
+        "dried": _words(
+            "cranberry cherry apricot fig currant fruit mushroom apple blueberry date prune mango pear peach"
+        ),
+        "crushed": _words("red ice pineapple"),
+        "roasted": _words("red"),
+        "fried": _words("onion"),
+        "baked": _words("bean"),
+        "baking": _words("powder soda"),
+        "cracked": _words("wheat"),
+        "whole": _words("wheat grain"),
+        "mixed": _words("green nut vegetable berry fruit spice herb"),
+        "rolled": _words("oat"),
+        "short": _words("rib grain"),
+        "long": _words("grain"),
+        "medium": _words("grain"),
+        "baby": _words("spinach corn carrot back bok arugula"),
+        "split": _words("pea"),
+        "seasoned": _words("salt bread breadcrumb rice"),
+        "half": _words("and"),
+        "round": _words("steak roast"),
+        "pound": _words("cake"),
+        "head": _words("cheese"),
+        "new": _words("potato mexico"),
+        "dry": _words("mustard milk sherry vermouth"),
+        "hard": _words("cider"),
+        "wild": _words("rice mushroom"),
+        "old": _words("bay"),
+        "wheel": _words("pasta"),
+        "cube": _words("steak"),
+        "strip": _words("steak"),
+        "skim": _words("milk"),
+        "skimmed": _words("milk"),
+        "raw": _words("sugar"),
+        "ice": _words("cream"),
+        "blue": _words("cheese"),
+        "five": _words("spice"),
+    }
+)
+
+#: And those that stay when one of these stands right before them.
+KEPT_AFTER: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "stick": _words("cinnamon bread pretzel mozzarella fish licorice"),
+        "cube": _words("bouillon ice broth"),
+        "topping": _words("whipped"),
+        "ball": _words("melon matzo malted meat"),
+        "loaf": _words("meat"),
+        "half": _words("and"),
+        "round": _words("eye bottom top ground"),
+        "bar": _words("candy chocolate snickers ice"),
+        "ring": _words("onion"),
+        "peel": _words("lemon orange lime citrus candied grapefruit tangerine"),
+        "root": _words("celery parsley"),
+        "bulb": _words("fennel"),
+        "sheet": _words("phyllo nori lasagna"),
+        "ear": _words("wood"),
+    }
+)
+
+#: Word groups that vanish before single words are looked at (after lower-casing; hyphens are spaces by then).
+DROPPED_PHRASES = (
+    r"extra virgin",
+    r"(?:low|reduced|lower|less|no|full|high|light in|non|zero)[ -](?:fat|sodium|salt|sugar|calorie|carb)(?: added)?",
+    r"(?:fat|sugar|salt|sodium|gluten|dairy|cholesterol|msg) free",
+    r"(?:no|without) (?:added )?(?:salt|sugar)(?: added)?",
+    r"(?:bone|skin|shell|rind|stem|tail|head|peel|fat|root)s? (?:in|on|off)\b",
+    r"(?:at )?room temperature",
+    r"free range",
+    r"hard (?:boiled|cooked)",
+    r"soft (?:boiled|cooked)",
+    r"(?:1|one|two|three|four|day)s? old",
+    r"ready to (?:use|eat|cook|bake|serve)",
+    r"center cut|centre cut|thick cut|thin cut|bite size(?:d)?",
+    r"quick cooking|slow cooking|old fashioned|self basting|fully cooked|pre cooked|ready made",
+    r"flat leaf(?:ed)?|(?:with )?liquid reserved|firmly packed|loosely packed",
+)
+
+#: From here on a line speaks of something else: use, amount, packing liquid, comparison.
+TAIL_WORDS = _words("""
+    for to into in with from at on as like such about if until until preferably including includes without using
+    cut per depending approximately according plus such which that when then being left by available
+    """)
+
+#: Phrases in which "and" joins one thing.
+JOINED = _words("half_and_half macaroni_and_cheese mac_and_cheese pork_and_bean sweet_and_sour cookie_and_cream")
+
+#: Last words that two alternatives share ("chicken or vegetable stock").
+SHARED_HEADS = _words("""
+    stock broth oil pepper vinegar sauce cheese wine rice flour sugar bean mustard juice onion potato cream milk syrup
+    sausage bread pasta noodle lettuce cabbage lentil tomato apple grape olive chile chili bouillon consomme seed nut
+    chocolate extract thigh breast zest peel liqueur mushroom salt gelatin yogurt soup squash
+    """)
+
+IRREGULAR: Mapping[str, str] = MappingProxyType(
+    {
+        "leaves": "leaf",
+        "loaves": "loaf",
+        "halves": "half",
+        "calves": "calf",
+        "knives": "knife",
+        "cookies": "cookie",
+        "brownies": "brownie",
+        "smoothies": "smoothie",
+        "pies": "pie",
+        "ladies": "lady",
+        "veggies": "veggie",
+        "weenies": "weenie",
+        "brie": "brie",
+        "geese": "goose",
+        "brussel": "brussels",
+        "chilies": "chile",
+        "chillies": "chile",
+        "chiles": "chile",
+        "chilli": "chili",
+        "avocadoes": "avocado",
+        "quiches": "quiche",
+        "ceviches": "ceviche",
+        "brioches": "brioche",
+        "radishes": "radish",
+        "pastries": "pastry",
+        "toes": "toe",
+        "shoes": "shoe",
+        "gnocchis": "gnocchi",
+        "yoghurt": "yogurt",
+        "yoghourt": "yogurt",
+        "omelette": "omelet",
+        "whiskey": "whisky",
+        "catsup": "ketchup",
+        "savoury": "savory",
+        "chipotles": "chipotle",
+        "doughnuts": "doughnut",
+        "donuts": "doughnut",
+        "donut": "doughnut",
+    }
+)
+
+#: Singular already, though they end in s.
+SINGULAR_S = _words("""
+    molasses hummus couscous asparagus brussels swiss schnapps bitters grits gras citrus hibiscus octopus anis herbes
+    des los las les texas arkansas vegas haas hass dolmas as is this us its plus minus bus gas christmas thanksgiving
+    cointreau calvados piments fines topless snickers reeses cheerios doritos fritos tostitos oreos swans andes
+    chris louis cassis pancreas mas ras pernods pernod mars hors paris provence bras haricots verts tres
+    """)
+
+#: Names that are no ingredients: what is left of headings, tools and notes.
+NOT_INGREDIENTS = _words("""
+    recipe ingredient garnish filling topping dressing marinade sauce dough crust frosting glaze icing salad
+    equipment skewer toothpick foil paper towel parchment string twine wrap liner pan dish bowl plate
+    special accompaniment direction instruction note assembly mixture batter brine rub base cake
+    water_bath thermometer liquid color decoration popsicle wooden bamboo plastic spray
+    """)
