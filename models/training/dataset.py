@@ -13,8 +13,9 @@ from torch import Tensor
 from models.data import DataError, RecipeExample
 from models.joint.lines import LineKind, recipe_lines
 from models.joint.towers import TEXT_WIDTH
+from models.tagging.vocabulary import visible_tags
 from models.training.features import FeatureCache, Float16Array
-from models.training.labels import Labels, visible_tags
+from models.training.labels import Labels
 from models.types import Float32Array
 
 # Lines of one kind that a training step reads of a recipe, drawn anew each time: less work, and an augmentation.

@@ -11,29 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data import RecipeExample
+from models.tagging.vocabulary import visible_tags
 
-# Tags about diets, occasions, seasons, publishers and appliances: a photo doesn't show them.
-# fmt: off
-_UNSEEN = frozenset(
-    (
-        "peanut free", "soy free", "tree nut free", "kosher", "pescatarian", "wheat/gluten-free", "dairy free",
-        "no sugar added", "gourmet", "healthy", "sugar conscious", "kid-friendly", "kidney friendly", "high fiber",
-        "low cal", "low cholesterol", "low fat", "fat free", "low sodium", "low carb", "low/no sugar", "paleo",
-        "quick & easy", "quick and healthy", "quick", "dinner", "lunch", "summer", "fall", "winter", "spring",
-        "thanksgiving", "christmas", "christmas eve", "easter", "passover", "hanukkah", "halloween", "fourth of july",
-        "father's day", "mother's day", "valentine's day", "new year's eve", "new year's day", "cinco de mayo",
-        "st. patrick's day", "super bowl", "oscars", "mardi gras", "lunar new year", "kentucky derby",
-        "rosh hashanah/yom kippur", "kosher for passover", "family reunion", "party", "cocktail party", "backyard bbq",
-        "picnic", "potluck", "shower", "birthday", "engagement party", "back to school", "wedding", "anniversary",
-        "graduation", "poker/game night", "tailgating", "parade", "buffet", "edible gift", "housewarming", "camping",
-        "self", "harpercollins", "weelicious", "house & garden", "bon appétit", "food processor", "mixer", "blender",
-        "ice cream machine", "microwave", "candy thermometer", "pressure cooker", "slow cooker", "instant pot",
-        "ramekin", "wok", "advance prep required", "marinate", "chill", "freeze/chill", "3-ingredient recipes",
-        "22-minute meals", "snack week", "new york", "vegan", "vegetarian", "organic", "raw", "simmer", "boil", "herb",
-        "spice", "side", "dairy",
-    )
-)
-# fmt: on
 # fmt: off
 _STOP_WORDS = frozenset(
     (
@@ -57,11 +36,6 @@ class Labels:
 
     names: tuple[str, ...]
     hot: NDArray[np.bool_]
-
-
-def visible_tags(tags: Sequence[str]) -> list[str]:
-    """The tags that a photo can show, in their order."""
-    return [tag for tag in tags if tag.casefold() not in _UNSEEN]
 
 
 def title_words(title: str) -> list[str]:

@@ -1,14 +1,10 @@
 from models.data import RecipeExample
-from models.training.labels import build_labels, title_words, visible_tags
+from models.training.labels import build_labels, title_words
 from models.types import RecipeText
 
 
 def _example(title: str, *tags: str) -> RecipeExample:
     return RecipeExample(title, RecipeText(title), tags, None, "train")
-
-
-def test_only_what_a_photo_shows_counts() -> None:
-    assert visible_tags(["Kosher", "Salad", "Peanut Free", "Thanksgiving", "Tomato"]) == ["Salad", "Tomato"]
 
 
 def test_title_words_are_lower_case_singular_and_without_filler() -> None:
