@@ -12,7 +12,7 @@ def _words(text: str) -> frozenset[str]:
 
 #: Measures, containers and counts, singular. Dropped wherever they stand, unless a phrase in KEPT_PHRASES holds them.
 MEASURES = _words("""
-    cup c tablespoon tbsp tbs tbl tblsp tb teaspoon tsp ts pound lb ounce oz fl fluid gram gm g kg kilogram kilo mg ml
+    cup c tablespoon tbsp tbs tbl tblsp tb teaspoon tsp ts pound lb lbs ounce oz fl fluid gram gm g kg kilogram kilo mg ml
     milliliter millilitre cl dl liter litre l pint pt quart qt gallon gal inch cm centimeter mm millimeter dash pinch
     drop splash handful fistful bunch bundle can tin jar bottle package pkg pkt packet packages box bag sack carton
     container envelope tub tube stick head ear sprig stalk slice sheet piece chunk strip knob dollop scoop bulb hand
@@ -35,13 +35,15 @@ PREPARATIONS = _words("""
     fine coarse finer coarser store bought homemade purchased favorite favourite preferred desired leftover
     organic natural pure premium fancy select choice imported domestic local seasonal available optional needed
     necessary additional more less about approximately approx roughly generous scant heaping heaped rounded level
-    plus minus each total equal equivalent quick easy simple your my our the a an of some any other another such
+    plus minus each total equal equivalent quick easy simple your my our the a an some any other another such
     virgin unsalted salted unsweetened boneless skinless boned skinned lean seedless bite sized thickness diameter
     well very just freshly finely style type kind brand flavored flavoured flavor flavour seasoned unseasoned
     pre hand room temperature temp degree f nonfat lowfat skimmed skim reduced lite free range cage grass
     fed wild caught farm raised day old young tender new crisp plain garnish topping serving strained discarded tied
     removed bruised smashed slivered flaked crumbed patted dry soaked undrained partially lightly loosely firmly tightly
     thoroughly coarsely thinly thickly very split scrape scraped unbleached bleached enriched
+    brushing greasing dusting rolling coating sprinkling frying deep unsifted clean washing
+    unthawed stirred squeeze tiny over rimmed rendered sliver snip cleaned gently
     hard stale scallopini sub substitute alternative note see tip approximate handful bottled quartered
     matchstick medallion diagonal bias angle julienne dice chop mince slice grate peel core
     torn shaved curled pulverized processed blended pureed rolled unwrapped broken
@@ -119,6 +121,10 @@ DROPPED_PHRASES = (
     r"(?:bone|skin|shell|rind|stem|tail|head|peel|fat|root)s? (?:in|on|off)\b",
     r"(?:at )?room temperature",
     r"free range",
+    r"(?:oil|water|brine|salt) (?:packed|cured)|packed (?:in|with) \w+(?: oil)?",
+    r"(?:very )?hot(?= (?:water|milk|cooked|tap|steamed))|ice cold",
+    r"(?:semi|all) boneless|fryer(?= chicken)|live(?= (?:lobster|crab|craw|mussel|clam))",
+    r"such as \w+|brand\b",
     r"hard (?:boiled|cooked)",
     r"soft (?:boiled|cooked)",
     r"(?:1|one|two|three|four|day)s? old",
@@ -137,12 +143,34 @@ TAIL_WORDS = _words("""
 #: Phrases in which "and" joins one thing.
 JOINED = _words("half_and_half macaroni_and_cheese mac_and_cheese pork_and_bean sweet_and_sour cookie_and_cream")
 
-#: Last words that two alternatives share ("chicken or vegetable stock").
-SHARED_HEADS = _words("""
-    stock broth oil pepper vinegar sauce cheese wine rice flour sugar bean mustard juice onion potato cream milk syrup
-    sausage bread pasta noodle lettuce cabbage lentil tomato apple grape olive chile chili bouillon consomme seed nut
-    chocolate extract thigh breast zest peel liqueur mushroom salt gelatin yogurt soup squash
-    """)
+_COLOURS = _words("red yellow green orange white black brown dark light sweet hot mild golden")
+_MEATS = _words("chicken beef vegetable turkey fish veal lamb pork mushroom")
+
+#: Last words that two alternatives share, and the first alternatives that need them: "chicken or vegetable stock", but
+#: "butter or olive oil".
+SHARED_HEADS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        **{head: _MEATS for head in ("stock", "broth", "bouillon", "consomme", "sausage", "breast", "thigh")},
+        "oil": _words("vegetable canola peanut olive corn safflower sunflower grapeseed sesame coconut"),
+        "vinegar": _words("cider wine rice sherry balsamic champagne malt"),
+        "juice": _words("lemon lime orange grapefruit apple cranberry pineapple tomato"),
+        "zest": _words("lemon lime orange"),
+        "peel": _words("lemon lime orange"),
+        "rice": _words("basmati jasmine arborio carnaroli"),
+        "chocolate": _words("semisweet bittersweet"),
+        "cream": _words("heavy whipping double"),
+        "chile": _words("serrano jalapeno thai ancho"),
+        "mushroom": _words("button cremini shiitake oyster portobello"),
+        "potato": _words("russet"),
+        "onion": _words("spanish"),
+        "squash": _words("butternut"),
+        **{head: frozenset() for head in ("pepper", "wine", "sugar", "bean", "lentil", "cabbage", "miso", "raisin")},
+        **{head: frozenset() for head in ("tomato", "apple", "grape", "olive", "rum", "lettuce", "quinoa", "currant")},
+    }
+)
+
+#: Colours and tastes, which need the last word of the next alternative whatever it is.
+INCOMPLETE = _COLOURS
 
 IRREGULAR: Mapping[str, str] = MappingProxyType(
     {
@@ -195,10 +223,22 @@ SINGULAR_S = _words("""
     chris louis cassis pancreas mas ras pernods pernod mars hors paris provence bras haricots verts tres
     """)
 
-#: Names that are no ingredients: what is left of headings, tools and notes.
-NOT_INGREDIENTS = _words("""
-    recipe ingredient garnish filling topping dressing marinade sauce dough crust frosting glaze icing salad
-    equipment skewer toothpick foil paper towel parchment string twine wrap liner pan dish bowl plate
-    special accompaniment direction instruction note assembly mixture batter brine rub base cake
-    water_bath thermometer liquid color decoration popsicle wooden bamboo plastic spray
+#: A name with one of these words is a tool, a heading or a note.
+NOT_IN_INGREDIENTS = _words("""
+    equipment skewer toothpick foil paper towel parchment string twine wrap liner pan dish bowl plate cutter mold mould
+    cheesecloth thermometer sheet processor grinder mill machine shop market store ziploc
+    special accompaniment direction instruction note assembly mixture decoration popsicle wooden bamboo plastic
+    ingredient recipe layer request original but up option wood metal aluminum kitchen supermarket substitution
+    optionally persian electric plank taste ramekin mandoline skillet brush container minute hour bengal cook cutlery baster torch candle but
+    """)
+
+#: And these are no ingredients when they stand alone: headings, qualities, parts.
+NOT_ALONE = _words("""
+    garnish filling topping dressing marinade sauce frosting glaze icing salad batter brine rub base crust dough
+    liquid color colour spray red green yellow white black purple brown blue pink golden dark light
+    sweet sour hot mild spicy soft crisp crispy crunchy crusty smooth creamy buttery instant condensed candied pickled
+    smoked fruity fleshed sea lady granny italian french mexican chinese asian greek thai hungarian american english
+    california southern country classic traditional original favorite baker kraft philadelphia planter johnsonville
+    pillsbury individual strong elbow kosher mixing bone eye leg wing thigh fillet filet steak meat side stem seed leaf root crumb kernel
+    mix blend seasoning serving twist sprig flake powder extract food layer semi zest peel rind
     """)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Set
 
 from models.words.lexicon import (
     DROPPED_PHRASES,
+    INCOMPLETE,
     IRREGULAR,
     JOINED,
     KEPT_AFTER,
@@ -181,9 +182,13 @@ def _name(words: list[str]) -> str:
     if first is None:
         return ""
     chosen, following = kept[first], kept[first + 1] if first + 1 < len(kept) else []
-    if len(chosen) == 1 and len(following) > 1 and following[-1] in SHARED_HEADS and chosen[-1] != following[-1]:
-        chosen = [*chosen, following[-1]]
+    if len(chosen) == 1 and len(following) > 1 and _shares_head(chosen[0], following[-1]):
+        chosen = [*chosen, *following[1:]]
     return " ".join(chosen)
+
+
+def _shares_head(first: str, head: str) -> bool:
+    return first != head and head in SHARED_HEADS and (first in INCOMPLETE or first in SHARED_HEADS[head])
 
 
 def _split(words: list[str], at: str) -> list[list[str]]:
@@ -237,8 +242,10 @@ def _without_counts(kept: list[str]) -> list[str]:
         kept = [word for word in kept if word != "clove"]
     if "celery" in kept:
         kept = [word for word in kept if word not in ("rib", "heart")]
-    if kept[-1] == "leaf" and kept[-2] != "bay":
+    if kept[0] in ("fillet", "filet") and kept[1] != "mignon":
+        kept = kept[1:]
+    if len(kept) > 1 and kept[-1] == "leaf" and kept[-2] != "bay":
         kept = kept[:-1]
-    if kept[0] == "leaf" and len(kept) > 1 and kept[1] != "lettuce":
+    if len(kept) > 1 and kept[0] == "leaf" and kept[1] != "lettuce":
         kept = kept[1:]
     return kept
