@@ -14,7 +14,7 @@ import numpy as np
 
 from index.files import write_atomically
 from index.locks import ReadWriteLock
-from index.types import CorruptIndexError, Float32Array, Hit, Int64Array, Selection
+from index.types import CorruptIndexError, Float32Array, Hit, Int64Array, Score, Selection
 from index.vectors import STORED_DTYPE, check_unit_rows
 
 Codes: TypeAlias = Literal["fp16", "flat"]
@@ -23,6 +23,7 @@ _MAGIC = b"tastespace index 1\n"
 # FAISS sums in float32 and in an order of its own, so its scores differ from ours by up to about 1e-6 a call. What it
 # ranks within this margin of the k-th is scored again in float64, which makes order and ties exact.
 _MARGIN = 1e-5
+_SCORED_A_STEP = 4096  # vectors that are decoded at a time: 8 MiB at 512 dimensions
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,29 @@ class FaissIndex:
         best = np.lexsort((candidates, -scores))[:k]
         return [Hit(int(candidates[i]), float(np.clip(scores[i], -1.0, 1.0))) for i in best]
 
+    def search_scored(self, score: Score, k: int, selection: Selection | None = None) -> list[Hit]:
+        """The ``k`` of highest ``score``, best first, ties by ascending pk; exact, every candidate is scored.
+
+        ``score`` gets the stored (float16) vectors as float32 (n, dim), some thousands at a time, so that memory stays
+        bounded, and gives (n,) float32. It is called under the index's lock and must not use the index. Raises
+        ValueError on k < 1 and on scores of another shape or not finite.
+        """
+        if k < 1:
+            raise ValueError(f"k must be at least 1, not {k}")
+        include, exclude = _resolve(selection)
+        best = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        with self._lock.read():
+            candidates = self._selected(include, exclude)
+            for start in range(0, len(candidates), _SCORED_A_STEP):
+                pks = candidates[start : start + _SCORED_A_STEP]
+                scores = np.asarray(score(self._vectors(pks)), dtype=np.float32)
+                if scores.shape != pks.shape or not np.isfinite(scores).all():
+                    raise ValueError(f"{len(pks)} vectors need as many finite scores, not {scores.shape}")
+                pks, scores = np.concatenate([best[0], pks]), np.concatenate([best[1], scores])
+                kept = np.lexsort((pks, -scores))[:k]
+                best = pks[kept], scores[kept]
+        return [Hit(int(pk), float(value)) for pk, value in zip(*best, strict=True)]
+
     def dump(self, *, seq: int, generation: int, catalogue: str = "") -> list[bytes | memoryview]:
         """What :meth:`save` writes: a header line with the checksum, then FAISS's own format."""
         with self._lock.read():
@@ -172,6 +196,16 @@ class FaissIndex:
             return np.empty((0, self._dim), dtype=np.float32)
         vectors: Float32Array = self._index.reconstruct_batch(pks)
         return vectors
+
+    def _selected(self, include: Int64Array | None, exclude: Int64Array | None) -> Int64Array:
+        """The pks that pass, ascending."""
+        pks = np.fromiter(self._pks, dtype=np.int64, count=len(self._pks))
+        pks.sort()
+        if include is not None:
+            return np.intersect1d(pks, include, assume_unique=True)
+        if exclude is not None:
+            return np.setdiff1d(pks, exclude, assume_unique=True)
+        return pks
 
     def _candidates(self, row: Float32Array, k: int, size: int, selector: Any) -> Int64Array:
         """Every pk whose score could be among the best ``k``: FAISS cuts a tie at the k-th place arbitrarily, so ask

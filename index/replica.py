@@ -20,6 +20,7 @@ from index.types import (
     Generation,
     Hit,
     Kind,
+    Score,
     Selection,
 )
 
@@ -82,6 +83,11 @@ class IndexReplica:
         """:meth:`FaissIndex.search` after :meth:`sync`, so that every write committed before the call is seen."""
         self.sync()
         return self._indexes[kind].search(query, k, selection)
+
+    def search_scored(self, kind: Kind, score: Score, k: int, selection: Selection | None = None) -> list[Hit]:
+        """:meth:`FaissIndex.search_scored` after :meth:`sync`."""
+        self.sync()
+        return self._indexes[kind].search_scored(score, k, selection)
 
     def vectors_of(self, pks: Iterable[int]) -> dict[int, Float32Array]:
         """The vectors (dim,) of those of ``pks``, of either kind, that are there; after :meth:`sync`."""

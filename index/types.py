@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -252,7 +252,7 @@ class Selection:
 @dataclass(frozen=True, slots=True)
 class Hit:
     pk: int
-    score: float  # cosine, in [-1, 1]
+    score: float  # cosine, in [-1, 1]; of a search that scores by a function, what that gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +290,10 @@ class Generation:
     active: bool
 
 
+Score: TypeAlias = Callable[[Float32Array], Float32Array]
+"""Scores (n,) of vectors (n, dim); a row's score must not depend on the other rows. May be called from any thread."""
+
+
 class VectorIndex(Protocol):
     """Vectors of one kind by pk. Implementations: :class:`index.faiss_index.FaissIndex`; a distributed engine
     can stand behind the same calls. Safe to call from several threads."""
@@ -312,5 +316,12 @@ class VectorIndex(Protocol):
 
         Fewer than ``k`` hits come back only when fewer items match. Raises ValueError on a query of wrong
         width, not finite or not of unit norm, and on k < 1.
+        """
+        ...
+
+    def search_scored(self, score: Score, k: int, selection: Selection | None = None) -> list[Hit]:
+        """The ``k`` of highest ``score``, best first, ties by ascending pk; every candidate is scored, so it is exact.
+
+        Raises ValueError on k < 1 and on scores of another shape or not finite.
         """
         ...

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index import faiss_index
 from index.faiss_index import Codes, FaissIndex
 from index.types import CorruptIndexError, Float32Array, Hit, Selection
 from tests.index.samples import DIM, unit, unit_rows
@@ -95,6 +96,61 @@ def test_a_tie_over_the_edge_of_k_goes_to_the_smallest_pks() -> None:
     assert [hit.pk for hit in index.search(unit(), 5)] == [0, 1, 2, 3, 4]
     hits = index.search(unit(), 3, Selection(exclude=np.arange(0, 100)))
     assert [hit.pk for hit in hits] == [100, 101, 102]
+
+
+def least_alike(vectors: Float32Array) -> Float32Array:
+    """A score that no vector stands for, with many ties."""
+    worst = (vectors[:, None].astype(np.float64) * POOL[None, :2]).sum(axis=2).max(axis=1)
+    return np.asarray(-np.abs(np.round(worst, 1)), dtype=np.float32)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 60), selections, st.integers(1, 70), st.sampled_from(["fp16", "flat"]), st.integers(1, 70))
+def test_scoring_all_is_as_a_naive_search(
+    size: int, selection: Selection | None, k: int, codes: Codes, step: int
+) -> None:
+    rows = unit_rows(61, seed=size)[:size]
+    rows[size // 2 :] = POOL[3]
+    index = FaissIndex(DIM, codes=codes)
+    ids = np.random.default_rng(size).permutation(61)[:size]
+    index.add(ids, rows)
+    stored = {
+        pk: row.astype(np.float16).astype(np.float32) if codes == "fp16" else row
+        for pk, row in zip(ids, rows, strict=True)
+    }
+    passing = [
+        pk
+        for pk in stored
+        if selection is None
+        or (
+            (selection.include is None or pk in selection.include)
+            and (selection.exclude is None or pk not in selection.exclude)
+        )
+    ]
+    scored = sorted((-float(least_alike(stored[pk][None])[0]), int(pk)) for pk in passing)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(faiss_index, "_SCORED_A_STEP", step)
+        found = index.search_scored(least_alike, k, selection)
+    assert [(hit.score, hit.pk) for hit in found] == [(-score, pk) for score, pk in scored[:k]]
+
+
+def test_scoring_all_by_a_cosine_is_the_search() -> None:
+    index, rows = FaissIndex(DIM), unit_rows(300, seed=4)
+    index.add(np.arange(300), rows)
+    query = unit(9).astype(np.float64)
+    found = index.search_scored(lambda v: np.einsum("nd,d->n", v.astype(np.float64), query).astype(np.float32), 20)
+    assert_same_hits(found, index.search(unit(9), 20))
+
+
+@pytest.mark.parametrize("scores", [np.zeros(2), np.zeros((3, 1)), np.array([0, np.nan, 1]), np.array([0, np.inf, 1])])
+def test_scores_that_are_none_are_refused(scores: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
+    index = FaissIndex(DIM)
+    index.add(np.arange(3), unit_rows(3))
+    with pytest.raises(ValueError, match="3 vectors need as many finite scores"):
+        index.search_scored(lambda _: scores.astype(np.float32), 2)
+    with pytest.raises(ValueError, match="k must"):
+        index.search_scored(least_alike, 0)
+    assert index.remove(np.array([0])) == 1, "the lock was given back"
 
 
 def test_scores_stay_in_range_although_float16_rounds() -> None:

@@ -43,6 +43,21 @@ def test_a_filter_narrows_the_search(catalogue: Catalogue, generation: Generatio
     assert {hit.pk for hit in replica.search(Kind.IMAGE, unit(3), 10, odd)} == set(pks[1::2])
 
 
+def test_a_search_that_scores_all_sees_every_write_and_obeys_the_filter(
+    catalogue: Catalogue, generation: Generation
+) -> None:
+    replica = IndexReplica(catalogue, None, generation)
+    writes = [put_image(f"i{n}", seed=n, tags=("even",) if n % 2 == 0 else ()) for n in range(10)]
+    pks = [result.pk for result in catalogue.write([*writes, put_recipe("r", seed=3)], generation=generation.number)]
+    even = catalogue.select(Kind.IMAGE, Filter(tags_all=("even",)))
+    asked = unit(3).astype(np.float64)
+    hits = replica.search_scored(Kind.IMAGE, lambda rows: (-(rows @ asked)).astype(np.float32), 10)
+    assert {hit.pk for hit in hits} == set(pks[:10])
+    assert hits[-1].pk == pks[3]
+    hits = replica.search_scored(Kind.IMAGE, lambda rows: (rows @ asked).astype(np.float32), 10, even)
+    assert {hit.pk for hit in hits} == set(pks[:10:2])
+
+
 def test_vectors_are_given_of_either_kind(catalogue: Catalogue, generation: Generation) -> None:
     replica = IndexReplica(catalogue, None, generation)
     recipe, image = catalogue.write([put_recipe("r", seed=1), put_image("i", seed=2)], generation=generation.number)
