@@ -12,6 +12,7 @@ from index import generations as generation_store
 from index import reads
 from index.database import Database
 from index.filters import conditions, select_items
+from index.ingredients import refill
 from index.schema import items, pictures, vectors
 from index.types import (
     Change,
@@ -163,6 +164,11 @@ class Catalogue:
         with self.database.read() as connection:
             return reads.tag_counts(connection, self.database, kind, prefix, limit)
 
+    def rebuild_ingredients(self) -> None:
+        """Make the words that filters by ingredient read anew from all recipes' lines."""
+        with self.database.write() as connection:
+            refill(connection)
+
     # --- blobs ------------------------------------------------------------------------------------------
 
     def blob_references(self) -> Iterator[str]:
@@ -177,6 +183,13 @@ class Catalogue:
                 return
             yield from names
             after = names[-1]
+
+    def images_of_blobs(self, names: Iterable[str]) -> list[str]:
+        """The ids of the photos whose bytes are one of these blobs."""
+        held = self.database.among(pictures.c.blob, list(names))
+        query = select(items.c.id).join(pictures, pictures.c.pk == items.c.pk).where(held).order_by(items.c.pk)
+        with self.database.read() as connection:
+            return list(connection.scalars(query))
 
     def blob_in_use(self, sha256: str) -> bool:
         with self.database.read() as connection:

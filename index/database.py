@@ -29,7 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError
 
-from index.schema import migrate, read_meta
+from index.migrations import migrate
+from index.schema import read_meta
 from index.text import is_storable
 
 BUSY_TIMEOUT_S = 60.0

@@ -16,6 +16,7 @@ from index.blobs import BlobStore
 from index.catalogue import Catalogue
 from index.faiss_index import FaissIndex
 from index.generations import active_generation
+from index.ingredients import differing
 from index.replica import IndexReplica
 from index.schema import changes, generations, items, pictures, recipes, tags, vectors
 from index.types import BlobCorruptError, BlobMissingError, FingerprintError, Generation, Kind
@@ -79,6 +80,7 @@ def _examine_database(catalogue: Catalogue, *, deep: bool) -> Iterator[Finding]:
         generation = active_generation(connection) if count == 1 else None
         if generation is not None:
             yield from _examine_vectors(connection, generation)
+        yield from _examine_ingredients(connection)
     if generation is not None and deep:
         yield from _examine_norms(catalogue, generation)
 
@@ -111,6 +113,16 @@ def _examine_rows(connection: Connection) -> Iterator[Finding]:
     counted = places.subquery()
     gaps = select(items.c.id).join(counted, counted.c.pk == items.c.pk).where(counted.c.last + 1 != counted.c.n)
     yield from _listed(connection, gaps, "tags-incomplete", "items have lost a tag; put them again")
+
+
+def _examine_ingredients(connection: Connection) -> Iterator[Finding]:
+    """Every recipe's words, which filters by ingredient read, made anew from its lines and compared."""
+    pks = list(differing(connection))
+    if pks:
+        yield _error(
+            "ingredient-words",
+            f"filters by ingredient misjudge {len(pks)} recipes (pk {_some(pks)}); run `tastespace doctor --repair`",
+        )
 
 
 def _examine_feed(connection: Connection) -> Iterator[Finding]:

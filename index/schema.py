@@ -1,11 +1,8 @@
-"""The catalogue's tables and their versions."""
+"""The catalogue's tables, as they are in a fresh database; index.migrations leads older ones there."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 from sqlalchemy import (
     JSON,
@@ -25,7 +22,6 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    inspect,
 )
 
 from index.types import SchemaError
@@ -185,46 +181,23 @@ job_errors = Table(
     Column("detail", Text, nullable=False),
 )
 
+# For filters by ingredient; see index.ingredients.
+ingredient_words = Table(
+    "ingredient_words",
+    metadata,
+    _item_pk(),
+    Column("place", Integer, primary_key=True),
+    Column("word", Text, nullable=False),
+    Index("ix_ingredient_words_word", "word", "pk", "place"),
+    sqlite_with_rowid=False,
+)
+
 meta = Table(
     "meta",
     metadata,
     Column("key", String(64), primary_key=True),
     Column("value", Text, nullable=False),
 )
-
-Migration: TypeAlias = Callable[[Connection], None]
-
-# Step i leads from version i + 1 to version i + 2. A fresh database gets the present tables at once, so a step
-# must leave an older database with exactly these. Never change a step that was released.
-MIGRATIONS: tuple[Migration, ...] = ()
-
-
-def migrate(connection: Connection, steps: Sequence[Migration] = MIGRATIONS) -> None:
-    """Create the tables, or lead an older database through the missing steps, in the caller's transaction.
-
-    Raises SchemaError if the database is newer than this program or holds foreign tables of these names.
-    """
-    newest = len(steps) + 1
-    present = set(inspect(connection).get_table_names())
-    if meta.name not in present:
-        clash = sorted(present & set(metadata.tables))
-        if clash:
-            raise SchemaError(f"the database has a table {clash[0]!r} but is no catalogue; give another database")
-        metadata.create_all(connection)
-        connection.execute(
-            meta.insert(),
-            [{"key": "schema_version", "value": str(newest)}, {"key": "catalogue_id", "value": uuid.uuid4().hex}],
-        )
-        return
-    version = int(read_meta(connection, "schema_version"))
-    if version > newest:
-        raise SchemaError(
-            f"the catalogue has schema version {version}, this program knows only up to {newest}; upgrade tastespace"
-        )
-    for step in steps[version - 1 :]:
-        step(connection)
-    if version < newest:
-        connection.execute(meta.update().where(meta.c.key == "schema_version").values(value=str(newest)))
 
 
 def read_meta(connection: Connection, key: str) -> str:

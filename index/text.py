@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from index.types import JsonValue, Picture, Recipe
 
 MAX_ID_LENGTH = 128  # characters after normalisation
 MAX_TAG_LENGTH = 100
+MAX_INGREDIENT_LENGTH = 100
+MAX_INGREDIENT_WORDS = 12
 
 _NEVER_IN_ID = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _NEVER_IN_TAG = frozenset({"Cc", "Cf", "Cs"})
 _JOINERS = frozenset("\u200c\u200d")  # invisible, but Persian, the Indic scripts and emoji are spelt with them
+_POSSESSIVE = re.compile(r"['\u2019]s(?!\w)")
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
+# Plurals that no rule finds, and nouns that have no singular but look like the plural of another word.
+_IRREGULAR = MappingProxyType(
+    {
+        "leaves": "leaf",
+        "loaves": "loaf",
+        "halves": "half",
+        "calves": "calf",
+        "knives": "knife",
+        "geese": "goos",
+        "greens": "greens",
+        "bitters": "bitters",
+    }
+)
 
 
 def normalize_id(value: str, *, reserved: frozenset[str] = frozenset()) -> str:
@@ -70,6 +89,55 @@ def tag_key(tag: str) -> str:
     """What tags are compared by: canonical caseless matching (Unicode, section 3.13, D145), kept in NFC."""
     folded = unicodedata.normalize("NFD", tag).casefold()
     return unicodedata.normalize("NFC", folded)
+
+
+def ingredient_words(line: str) -> tuple[str, ...]:
+    """The words of an ingredient line, or of an ingredient's name, in their order and in the form that is compared.
+
+    A word is a run of letters, marks and digits of any script, folded as :func:`tag_key` does it; an English possessive
+    loses its ``'s``, and singular and plural of an English noun become one form (which need not be a word: "cheese" and
+    "cheeses" are "chees"). Whatever stands between two words (white space, hyphen, comma) is not compared.
+    """
+    text = _POSSESSIVE.sub("", tag_key(line))
+    if text.isascii():
+        return tuple(_number_folded(word) for word in _ASCII_WORD.findall(text))
+    spaced = "".join(character if _is_of_word(character) else " " for character in text)
+    return tuple(_number_folded(word) for word in spaced.split())
+
+
+def ingredient_phrase(name: str) -> tuple[str, ...]:
+    """The words that a line must hold, one after the other, to have the ingredient ``name``.
+
+    Raises ValueError, with one sentence for the user, unless the name has at most 100 characters and 1 to 12 words.
+    """
+    if len(name) > MAX_INGREDIENT_LENGTH:
+        raise ValueError(f"ingredient has {len(name)} characters; at most {MAX_INGREDIENT_LENGTH} are allowed")
+    words = ingredient_words(name)
+    if not words:
+        raise ValueError(f"ingredient {name!r} has no letter or digit; give a name such as 'green onion'")
+    if len(words) > MAX_INGREDIENT_WORDS:
+        raise ValueError(f"ingredient has {len(words)} words; at most {MAX_INGREDIENT_WORDS} are allowed")
+    return words
+
+
+def _is_of_word(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LMN" or character in _JOINERS
+
+
+def _number_folded(word: str) -> str:
+    """One form for singular and plural: "berry", "berries"; "chili", "chilis", "chilies"; "peach", "peaches"."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us")):
+        word = word[:-1]
+    if len(word) > 3:
+        if word.endswith("ie"):
+            return word[:-2] + "y"
+        if word.endswith("i"):
+            return word[:-1] + "y"
+        if word.endswith(("oe", "se", "xe", "ze", "che", "she")):
+            return word[:-1]
+    return word
 
 
 def is_storable(text: str) -> bool:

@@ -225,11 +225,20 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Exact conditions, all of which must hold. Tags compare without regard to case (casefolded NFC)."""
+    """Exact conditions, all of which must hold. Tags compare without regard to case (casefolded NFC).
+
+    Each entry of the conditions on ingredients is a group of names, any one of which will do: ``("scallion", "green
+    onion")``. A recipe has an ingredient if one of its lines holds the name's words one after the other, without regard
+    to case and to singular or plural (:func:`index.text.ingredient_words`): "rice" is in "2 cups rice vinegar", not in
+    "licorice". A photo has the ingredients of the recipes that it is linked with; without a recipe it has none.
+    """
 
     tags_all: tuple[str, ...] = ()
     tags_any: tuple[str, ...] = ()
     tags_none: tuple[str, ...] = ()
+    ingredients_all: tuple[tuple[str, ...], ...] = ()
+    ingredients_any: tuple[tuple[str, ...], ...] = ()
+    ingredients_none: tuple[tuple[str, ...], ...] = ()
     ids: tuple[str, ...] | None = None  # only these
     exclude_ids: tuple[str, ...] = ()  # none of these
     has_image: bool | None = None  # recipes: with / without a linked photo

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, bindparam
 from index.changeset import ChangeSet, Draft
 from index.database import Database
 from index.generations import require_active
-from index.schema import changes, items, links, pictures, recipes, tags, vectors
+from index.ingredients import word_rows
+from index.schema import changes, ingredient_words, items, links, pictures, recipes, tags, vectors
 from index.text import content_digest, normalize_id, normalize_tag, tag_key
 from index.types import (
     Delete,
@@ -216,20 +217,26 @@ def _flush_content(connection: Connection, database: Database, written: Sequence
     if not written:
         return
     pks = [draft.pk for draft in written]
-    for table in (recipes, pictures, tags):
+    for table in (recipes, pictures, tags, ingredient_words):
         connection.execute(table.delete().where(database.among(table.c.pk, pks)))
-    recipe_rows, picture_rows, tag_rows = [], [], []
+    recipe_rows, picture_rows, tag_rows, ingredient_rows = [], [], [], []
     for draft in written:
         content = draft.content
         if isinstance(content, Recipe):
             recipe_rows.append(_recipe_row(draft.pk, content))
+            ingredient_rows += word_rows(draft.pk, content.ingredients)
         elif isinstance(content, Picture):
             picture_rows.append(_picture_row(draft.pk, content))
         tag_rows += [
             {"pk": draft.pk, "position": place, "tag": tag, "key": tag_key(tag)}
             for place, tag in enumerate(content.tags if content is not None else ())
         ]
-    for table, rows in ((recipes, recipe_rows), (pictures, picture_rows), (tags, tag_rows)):
+    for table, rows in (
+        (recipes, recipe_rows),
+        (pictures, picture_rows),
+        (tags, tag_rows),
+        (ingredient_words, ingredient_rows),
+    ):
         if rows:
             connection.execute(table.insert(), rows)
 

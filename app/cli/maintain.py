@@ -90,6 +90,7 @@ def doctor(
     with Catalogue.open(settings.catalogue_url) as catalogue:
         replica = _replica(settings, catalogue)
         if repair:
+            catalogue.rebuild_ingredients()
             if replica is not None:
                 replica.rebuild()
                 replica.save()

@@ -4,23 +4,57 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from app.schemas.common import ItemId, Request, Tag
+from index.text import MAX_INGREDIENT_LENGTH, ingredient_phrase
 from index.types import Filter
 
+
+def _has_words(name: str) -> str:
+    ingredient_phrase(name)
+    return name
+
+
+IngredientName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_INGREDIENT_LENGTH),
+    AfterValidator(_has_words),
+]
+IngredientNames = Annotated[list[IngredientName], Field(max_length=50)]
 FilterTags = Annotated[list[Tag], Field(max_length=100)]
 FilterIds = Annotated[list[ItemId], Field(max_length=10_000)]
 
 
 class FilterIn(Request):
-    """Exact conditions, all of which must hold. Tags compare without regard to case."""
+    """Exact conditions, all of which must hold. Tags compare without regard to case.
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"tags_all": ["vegetarian"], "tags_none": ["dessert"]}]})
+    A recipe has an ingredient if one of its ingredient lines holds the words of the name one after the other, without
+    regard to case and to singular or plural: `green onion` is in "2 bunches Green Onions, sliced", and `rice` in
+    "2 cups rice vinegar" (which `ingredients_none: ["rice vinegar"]` leaves out), not in "licorice". A photo has the
+    ingredients of the recipes that it is linked with.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"tags_all": ["vegetarian"], "tags_none": ["dessert"]},
+                {"ingredients_all": ["scallion", "rice"], "ingredients_none": ["peanut"], "expand_ingredients": True},
+            ]
+        }
+    )
 
     tags_all: FilterTags = Field(default_factory=list)
     tags_any: FilterTags = Field(default_factory=list)
     tags_none: FilterTags = Field(default_factory=list)
+    ingredients_all: IngredientNames = Field(default_factory=list, description="All of these ingredients.")
+    ingredients_any: IngredientNames = Field(default_factory=list, description="At least one of these ingredients.")
+    ingredients_none: IngredientNames = Field(default_factory=list, description="None of these ingredients.")
+    expand_ingredients: bool = Field(
+        default=False,
+        description="Let each ingredient also stand for names that mean the same by the ingredient word vectors "
+        "(`scallion`: `green onion`); the answer says which, in `expanded_ingredients`.",
+    )
     ids: FilterIds | None = Field(default=None, description="Only these.")
     exclude_ids: FilterIds = Field(default_factory=list, description="None of these.")
     has_image: bool | None = Field(default=None, description="Recipes with (or without) a linked photo.")
@@ -28,10 +62,14 @@ class FilterIn(Request):
     generated: bool | None = Field(default=None, description="Photos drawn by a model (or not).")
 
     def to_filter(self) -> Filter:
+        """The conditions as they were sent, each ingredient under its own name only; see app.services.filtering."""
         return Filter(
             tags_all=tuple(self.tags_all),
             tags_any=tuple(self.tags_any),
             tags_none=tuple(self.tags_none),
+            ingredients_all=tuple((name,) for name in self.ingredients_all),
+            ingredients_any=tuple((name,) for name in self.ingredients_any),
+            ingredients_none=tuple((name,) for name in self.ingredients_none),
             ids=None if self.ids is None else tuple(self.ids),
             exclude_ids=tuple(self.exclude_ids),
             has_image=self.has_image,

@@ -31,12 +31,13 @@ def put_recipe(
     item_id: str,
     *,
     title: str = "Soup",
+    ingredients: tuple[str, ...] = ("water", "salt"),
     tags: tuple[str, ...] = (),
     images: tuple[str, ...] | None = None,
     revision: int | None = None,
     seed: int = 0,
 ) -> PutRecipe:
-    recipe = Recipe(title=title, ingredients=("water", "salt"), instructions=("Boil.",), tags=tags, extra={"yield": 2})
+    recipe = Recipe(title=title, ingredients=ingredients, instructions=("Boil.",), tags=tags, extra={"yield": 2})
     return PutRecipe(id=item_id, recipe=recipe, vector=unit(seed), images=images, revision=revision)
 
 

@@ -11,7 +11,7 @@ from index.blobs import BlobStore
 from index.catalogue import Catalogue
 from index.doctor import Severity, examine
 from index.replica import IndexReplica
-from index.types import Delete, Generation, Kind, PutImage, PutRecipe
+from index.types import Delete, Filter, Generation, Kind, PutImage, PutRecipe
 from tests.index.samples import put_image, put_recipe, unit, unit_rows
 
 
@@ -82,6 +82,10 @@ def test_an_empty_catalogue_has_no_findings(tmp_path: Path) -> None:
         ("DELETE FROM recipes", {"content-missing"}),
         ("UPDATE items SET kind = 'recipe', id = 'q' WHERE pk = 1", {"content-missing", "content-foreign"}),
         ("DELETE FROM tags WHERE position = 0", {"tags-incomplete"}),
+        ("DELETE FROM ingredient_words WHERE place = 0", {"ingredient-words"}),
+        ("UPDATE ingredient_words SET place = 3 WHERE place = 2", {"ingredient-words"}),
+        ("INSERT INTO ingredient_words (pk, place, word) VALUES (1, 0, 'salt')", {"ingredient-words"}),
+        ("UPDATE recipes SET ingredients = '[\"pepper\"]'", {"ingredient-words"}),
         ("DELETE FROM changes WHERE pk = 1", {"feed-behind"}),
         ("UPDATE changes SET op = 'delete' WHERE pk = 1", {"feed-behind"}),
         ("UPDATE changes SET id = 'other' WHERE pk = 1", {"feed-behind"}),
@@ -96,6 +100,17 @@ def test_each_damage_is_named(house: House, statement: str, codes: set[str]) -> 
     assert codes <= set(house.codes())
     assert codes <= set(house.codes(deep=True))
     assert any(finding.severity is Severity.ERROR for finding in examine(house.catalogue, house.replica, house.blobs))
+
+
+def test_words_of_ingredients_are_made_anew(house: House) -> None:
+    house.break_with("UPDATE ingredient_words SET word = 'sugar' WHERE place = 0")
+    (finding,) = examine(house.catalogue, house.replica, house.blobs)
+    assert finding.code == "ingredient-words"
+    assert "1 recipes (pk 2)" in finding.detail
+    assert house.catalogue.count(Kind.RECIPE, Filter(ingredients_all=(("water",),))) == 0
+    house.catalogue.rebuild_ingredients()
+    assert house.codes(deep=True) == []
+    assert house.catalogue.count(Kind.RECIPE, Filter(ingredients_all=(("water",),))) == 1
 
 
 def test_an_index_that_differs_is_named(house: House) -> None:

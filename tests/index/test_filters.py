@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from index.catalogue import Catalogue
-from index.text import tag_key
-from index.types import Filter, Generation, Kind, PutImage, PutRecipe, Selection
+from index.text import ingredient_words, tag_key
+from index.types import Delete, Filter, Generation, Kind, PutImage, PutRecipe, Selection
 from tests.index.samples import put_image, put_recipe
 
 TAGS = ["Pasta", "rice", "Red Wine", "Café"]
@@ -106,6 +106,10 @@ def test_a_filter_that_only_excludes_lists_what_it_excludes(catalogue: Catalogue
         (Kind.RECIPE, Filter(generated=True), "generated"),
         (Kind.RECIPE, Filter(tags_all=("",)), "tag is empty"),
         (Kind.RECIPE, Filter(tags_none=("x" * 101,)), "at most 100"),
+        (Kind.RECIPE, Filter(ingredients_all=((),)), "group of ingredient names is empty"),
+        (Kind.IMAGE, Filter(ingredients_any=(("rice",), ("-",))), "no letter or digit"),
+        (Kind.IMAGE, Filter(ingredients_none=(("x" * 101,),)), "at most 100"),
+        (Kind.RECIPE, Filter(ingredients_none=(("a " * 13,),)), "at most 12"),
     ],
 )
 def test_a_condition_that_cannot_hold_is_refused(catalogue: Catalogue, kind: Kind, wanted: Filter, reason: str) -> None:
@@ -121,3 +125,146 @@ def test_filters_have_no_limit_on_ids(catalogue: Catalogue, generation: Generati
     many = tuple(f"x{n}" for n in range(50_000))
     assert catalogue.count(Kind.IMAGE, Filter(ids=(*many, "i1"))) == 1
     assert catalogue.count(Kind.IMAGE, Filter(exclude_ids=(*many, "i1"))) == 3
+
+
+# --- ingredients ------------------------------------------------------------------------------------------
+
+WORDS = [
+    "green",
+    "Onions",
+    "onion",
+    "RICE",
+    "vinegar",
+    "licorice",
+    "cre\u0300me",
+    "cr\u00e8me",
+    "चावल",
+    "1/2",
+    "peaches",
+]
+NAMES = ["green onion", "Onion", "rice", "rice vinegar", "Cr\u00e8me", "चावल", "peach", "onion rice vinegar", "unknown"]
+lines = st.lists(st.sampled_from(WORDS), max_size=4).flatmap(
+    lambda words: st.sampled_from([" ", ", ", "-", "\n"]).map(lambda between: between.join(words))
+)
+contents = st.lists(st.lists(lines, max_size=3).map(tuple), min_size=1, max_size=4)
+groups = st.lists(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map(tuple), max_size=2).map(tuple)
+
+
+def naive_has(lines: tuple[str, ...], group: tuple[str, ...]) -> bool:
+    """Whether a line holds a name of the group: its words as a slice of the line's words."""
+    for line in lines:
+        words = ingredient_words(line)
+        for name in group:
+            wanted = ingredient_words(name)
+            if any(words[at : at + len(wanted)] == wanted for at in range(len(words))):
+                return True
+    return False
+
+
+def naive_ingredients(wanted: Filter, recipes: list[tuple[str, ...]]) -> bool:
+    """Of a recipe's lines, or of those of all recipes that a photo is linked with."""
+
+    def has(group: tuple[str, ...]) -> bool:
+        return any(naive_has(lines, group) for lines in recipes)
+
+    return (
+        all(has(group) for group in wanted.ingredients_all)
+        and (not wanted.ingredients_any or any(has(group) for group in wanted.ingredients_any))
+        and not any(has(group) for group in wanted.ingredients_none)
+    )
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), found=contents, wanted_all=groups, wanted_any=groups, wanted_none=groups)
+def test_ingredients_are_found_as_a_naive_search_finds_them(
+    catalogue: Catalogue,
+    generation: Generation,
+    data: st.DataObject,
+    found: list[tuple[str, ...]],
+    wanted_all: tuple[tuple[str, ...], ...],
+    wanted_any: tuple[tuple[str, ...], ...],
+    wanted_none: tuple[tuple[str, ...], ...],
+) -> None:
+    stored = [(kind, item.id) for kind in Kind for item in catalogue.get_many(kind, catalogue.page(kind).pks)]
+    catalogue.write([Delete(kind=kind, id=item_id) for kind, item_id in stored], generation=generation.number)
+    own = {f"r{place}": lines for place, lines in enumerate(found)}
+    linked = {f"i{place}": data.draw(st.sets(st.sampled_from(sorted(own)))) for place in range(3)}
+    catalogue.write(
+        [
+            *(put_recipe(item_id, ingredients=lines) for item_id, lines in own.items()),
+            *(put_image(item_id, recipes=tuple(sorted(ids))) for item_id, ids in linked.items()),
+        ],
+        generation=generation.number,
+    )
+    wanted = Filter(ingredients_all=wanted_all, ingredients_any=wanted_any, ingredients_none=wanted_none)
+    expected = {
+        Kind.RECIPE: [item_id for item_id, lines in own.items() if naive_ingredients(wanted, [lines])],
+        Kind.IMAGE: [
+            item_id for item_id, ids in linked.items() if naive_ingredients(wanted, [own[one] for one in sorted(ids)])
+        ],
+    }
+    for kind, names in {Kind.RECIPE: own, Kind.IMAGE: linked}.items():
+        pks = catalogue.ids_to_pks(kind, list(names))
+        kept = [pks[item_id] for item_id in expected[kind]]
+        assert list(catalogue.page(kind, filter=wanted).pks) == kept
+        assert catalogue.count(kind, wanted) == len(kept)
+        selection = catalogue.select(kind, wanted)
+        included = set(pks.values() if selection.include is None else selection.include.tolist())
+        assert sorted(included - set([] if selection.exclude is None else selection.exclude.tolist())) == kept
+
+
+def ids_of(catalogue: Catalogue, wanted: Filter, kind: Kind = Kind.RECIPE) -> list[str]:
+    return [item.id for item in catalogue.get_many(kind, catalogue.page(kind, filter=wanted).pks)]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("rice", ["plain", "vinegar"]),
+        ("rice vinegar", ["vinegar"]),
+        ("vinegar salt", []),
+        ("green onion", ["onions"]),
+        ("GREEN  ONIONS", ["onions"]),
+        ("green-onion", ["onions"]),
+        ("onion green", []),
+        ("licorice", ["sweet"]),
+    ],
+)
+def test_a_name_is_found_as_whole_words_of_one_line(
+    catalogue: Catalogue, generation: Generation, name: str, found: list[str]
+) -> None:
+    catalogue.write(
+        [
+            put_recipe("plain", ingredients=("1 cup Rice",)),
+            put_recipe("vinegar", ingredients=("2 cups rice vinegar", "salt")),
+            put_recipe("sweet", ingredients=("licorice at any price",)),
+            put_recipe("onions", ingredients=("2 bunches Green Onions, sliced",)),
+            put_recipe("split", ingredients=("something green", "onions"), images=()),
+        ],
+        generation=generation.number,
+    )
+    assert ids_of(catalogue, Filter(ingredients_all=((name,),))) == found
+
+
+def test_ingredients_follow_what_is_stored(catalogue: Catalogue, generation: Generation) -> None:
+    wanted = Filter(ingredients_any=(("scallion", "green onion"),))
+    catalogue.write([put_image("i"), put_image("bare")], generation=generation.number)
+    catalogue.write([put_recipe("r", ingredients=("Scallions",), images=("i",))], generation=generation.number)
+    assert (ids_of(catalogue, wanted), ids_of(catalogue, wanted, Kind.IMAGE)) == (["r"], ["i"])
+    without = Filter(ingredients_none=wanted.ingredients_any)
+    assert ids_of(catalogue, without, Kind.IMAGE) == ["bare"]
+    catalogue.write([put_recipe("r", ingredients=("leeks",))], generation=generation.number)
+    assert (ids_of(catalogue, wanted), ids_of(catalogue, wanted, Kind.IMAGE)) == ([], [])
+    catalogue.write([put_recipe("r", ingredients=("green onion",))], generation=generation.number)
+    assert ids_of(catalogue, wanted, Kind.IMAGE) == ["i"]
+    catalogue.unlink("r", "i")
+    assert (ids_of(catalogue, wanted), ids_of(catalogue, wanted, Kind.IMAGE)) == (["r"], [])
+    catalogue.write([Delete(kind=Kind.RECIPE, id="r")], generation=generation.number)
+    assert ids_of(catalogue, wanted) == []
+
+
+def test_filters_have_no_limit_on_ingredients(catalogue: Catalogue, generation: Generation) -> None:
+    catalogue.write([put_recipe("r", ingredients=("green onion",)), put_recipe("s")], generation=generation.number)
+    many = tuple(f"made up {number}" for number in range(700))
+    assert ids_of(catalogue, Filter(ingredients_any=((*many, "green onion"),))) == ["r"]
+    assert ids_of(catalogue, Filter(ingredients_none=((*many, "green onion"),))) == ["s"]

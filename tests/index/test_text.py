@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.text import content_digest, normalize_id, normalize_tag, normalize_tags, tag_key
+from index.text import (
+    content_digest,
+    ingredient_phrase,
+    ingredient_words,
+    normalize_id,
+    normalize_tag,
+    normalize_tags,
+    tag_key,
+)
 from index.types import Picture, Recipe
 
 
@@ -120,3 +128,82 @@ def test_the_digest_of_a_picture_depends_on_its_bytes() -> None:
 def test_content_that_is_not_json_is_refused(extra: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"JSON|surrogate"):
         content_digest(Recipe(title="a", extra=extra))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [
+        ("onion", "Onions", "ONION's"),
+        ("berry", "berries"),
+        ("cookie", "cookies"),
+        ("chili", "chilis", "chilies"),
+        ("tomato", "tomatoes"),
+        ("peach", "peaches"),
+        ("radish", "radishes"),
+        ("box", "boxes"),
+        ("cheese", "cheeses"),
+        ("glass", "glasses"),
+        ("octopus", "octopuses"),
+        ("quiche", "quiches"),
+        ("olive", "olives"),
+        ("bay leaf", "bay leaves", "Bay-Leaves"),
+        ("goose", "geese"),
+        ("pie", "pies"),
+        ("pea", "peas"),
+        ("egg", "eggs"),
+        ("roe", "roes"),
+        ("kiwi", "kiwis"),
+        ("baker\u2019s yeast", "bakers' yeast", "baker yeast"),
+        ("cr\u00e8me", "cre\u0300me", "CR\u00c8ME"),
+        ("stra\u00dfe", "strasse"),
+    ],
+)
+def test_forms_of_one_ingredient_compare_equal(forms: tuple[str, ...]) -> None:
+    assert len({ingredient_words(form) for form in forms}) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("rice", "price"),
+        ("greens", "green"),
+        ("bitters", "bitter"),
+        ("glass", "gla"),
+        ("couscous", "couscou"),
+        ("cr\u00e8me", "creme"),
+        ("olives", "olif"),
+        ("gas", "ga"),
+    ],
+)
+def test_other_ingredients_compare_different(one: str, other: str) -> None:
+    assert ingredient_words(one) != ingredient_words(other)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("1 1/2 cups (all-purpose) flour, sifted", ("1", "1", "2", "cup", "all", "purpos", "flour", "sifted")),
+        ("हरी प्याज", ("हरी", "प्याज")),
+        ("100\u00a0g d'Anjou_pears", ("100", "g", "d", "anjou", "pear")),
+        (" -- ", ()),
+        ("", ()),
+    ],
+)
+def test_words_are_runs_of_letters_marks_and_digits(line: str, words: tuple[str, ...]) -> None:
+    assert ingredient_words(line) == words
+
+
+@given(st.text(max_size=40))
+def test_words_of_ingredients_are_the_same_in_every_spelling(line: str) -> None:
+    words = ingredient_words(line)
+    assert all(words)
+    assert not any(character.isspace() for word in words for character in word)
+    assert ingredient_words(unicodedata.normalize("NFD", line)) == words
+    # Ascii has a way of its own, which must agree with that of all other text.
+    assert ingredient_words(f"{line} \u00e9") == (*words, "\u00e9")
+
+
+@pytest.mark.parametrize(("name", "reason"), [("", "no letter"), ("x" * 101, "101 char"), ("a " * 13, "13 words")])
+def test_a_name_that_can_not_be_looked_up_is_refused(name: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        ingredient_phrase(name)
