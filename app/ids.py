@@ -12,6 +12,7 @@ from index.text import normalize_id
 #: against the routes of the app. Kept here, apart from the routes, because imports obey it without any HTTP.
 RESERVED_IDS: frozenset[str] = frozenset(
     {
+        "analogy",
         "assets",
         "cancel",
         "docs",
@@ -19,6 +20,7 @@ RESERVED_IDS: frozenset[str] = frozenset(
         "healthz",
         "images",
         "imports",
+        "ingredients",
         "jobs",
         "links",
         "metrics",
@@ -29,6 +31,7 @@ RESERVED_IDS: frozenset[str] = frozenset(
         "readyz",
         "recipes",
         "search",
+        "similar",
         "tags",
         "thumbnail",
         "v1",

@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from app.engine.types import DeadlineError, EngineError, SaturatedError
 from app.pictures import PictureError
+from index.expression import ExpressionError
 from index.types import (
     BlobCorruptError,
     BlobMissingError,
@@ -27,10 +28,12 @@ from index.types import (
     FingerprintError,
     IndexRoomError,
     ItemExistsError,
+    NegativeOnlyError,
     RevisionError,
     UnknownItemError,
     UnknownJobError,
 )
+from models.words.errors import AnalogyError, UnknownWordError, WordError, WordsUnavailableError
 
 logger = logging.getLogger("app.problems")
 
@@ -52,6 +55,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = MappingProxyType(
         "not-found": ProblemType(404, "There is nothing at this address"),
         "unknown-item": ProblemType(404, "No item has this id"),
         "unknown-job": ProblemType(404, "No job has this id"),
+        "unknown-ingredient": ProblemType(404, "No ingredient is known by this name"),
         "method-not-allowed": ProblemType(405, "This address doesn't take that method"),
         "not-acceptable": ProblemType(406, "The asked media type can't be produced"),
         "conflict": ProblemType(409, "The request conflicts with what is stored"),
@@ -63,6 +67,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = MappingProxyType(
         "invalid-id": ProblemType(422, "This can't be an id"),
         "invalid-picture": ProblemType(422, "The file is not a picture that can be used"),
         "cancelled-out": ProblemType(422, "The terms of the query cancel out"),
+        "negative-only": ProblemType(422, "The query only subtracts"),
         "encoding-failed": ProblemType(422, "The model could not encode this item"),
         "damaged": ProblemType(500, "A stored file is missing or damaged"),
         "internal": ProblemType(500, "Something went wrong on our side"),
@@ -140,6 +145,15 @@ def field_problem(field: str, detail: str) -> Problem:
     return Problem("invalid-request", f"{field}: {detail}", errors=[{"field": field, "detail": detail}])
 
 
+def place_problem(slug: str, detail: str, field: str, column: int | None = None) -> Problem:
+    """A problem with a part of a query. Where it stands is said to people in ``detail`` and to programs in ``errors``
+    and, for a text with columns (from 1), in ``column``."""
+    error: dict[str, str | int] = {"field": field, "detail": detail}
+    if column is None:
+        return Problem(slug, f"{field}: {detail}", errors=[error])
+    return Problem(slug, f"{field}: {detail} (column {column})", errors=[error | {"column": column}], column=column)
+
+
 def validation_problem(errors: Sequence[Any], prefix: str = "") -> Problem:
     """A 422 from pydantic's errors; ``prefix`` names where the validated value came from."""
     found = [_field_error(error, prefix) for error in errors]
@@ -171,10 +185,16 @@ def as_problem(error: Exception) -> Problem | None:
             return Problem("unknown-item", sentence(error))
         case UnknownJobError():
             return Problem("unknown-job", sentence(error))
+        case UnknownWordError():
+            return Problem("unknown-ingredient", sentence(error), suggestions=list(error.suggestions))
         case RevisionError() | ItemExistsError():
             return Problem("precondition-failed", sentence(error))
-        case CancelledOutError():
+        case CancelledOutError() | AnalogyError():
             return Problem("cancelled-out", sentence(error))
+        case NegativeOnlyError():
+            return Problem("negative-only", sentence(error))
+        case ExpressionError():
+            return place_problem("invalid-request", error.message, "expression", error.column)
         case PictureError():
             return Problem("invalid-picture", sentence(error))
         case BlobMissingError() | BlobCorruptError():
@@ -184,7 +204,7 @@ def as_problem(error: Exception) -> Problem | None:
             return Problem("at-capacity", sentence(error), headers={"Retry-After": str(seconds)})
         case DeadlineError() | TimeoutError():
             return Problem("deadline", "The work did not finish in time; try again, with less of it in one call.")
-        case EngineError() | FingerprintError():
+        case EngineError() | FingerprintError() | WordsUnavailableError():
             return Problem("unavailable", sentence(error), headers=_RETRY_SOON)
         case OperationalError():
             return Problem("unavailable", "The catalogue's database does not answer; try again.", headers=_RETRY_SOON)
@@ -249,6 +269,6 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    for known in (Problem, IndexRoomError, EngineError, PictureError, TimeoutError):
+    for known in (Problem, IndexRoomError, EngineError, PictureError, WordError, TimeoutError):
         app.add_exception_handler(known, _on_known)
     app.add_exception_handler(Exception, on_fault)

@@ -22,12 +22,14 @@ from app.services.ingest import Ingest
 from app.services.library import Library, Thumbnails
 from app.services.resources import Resources
 from app.services.search import Search
-from app.settings import Settings
+from app.services.words import Words
+from app.settings import Settings, SettingsError
 from index.blobs import BlobStore
 from index.catalogue import Catalogue
 from index.jobs import JobStore
 from index.replica import IndexReplica
 from index.types import Generation, IndexRoomError, Kind
+from models.words.errors import WordsUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +93,7 @@ class Runtime:
                 executors=executors,
                 metrics=metrics,
                 generation=generation,
+                words=await executors.database(_words, settings),
             )
             metrics.watch(running.health, lambda: _sizes(resources))
             maintenance = asyncio.create_task(_maintain(resources), name="maintenance")
@@ -130,6 +133,10 @@ class Runtime:
         return self.resources.metrics
 
     @property
+    def words(self) -> Words:
+        return self.resources.words
+
+    @property
     def generation(self) -> Generation:
         return self.resources.generation
 
@@ -142,6 +149,16 @@ class Runtime:
         stored = sum(outcome.ok for outcome in outcomes)
         logger.info("the catalogue was empty: stored %d built-in recipes", stored)
         return stored
+
+
+def _words(settings: Settings) -> Words:
+    """Read at the start: it takes some milliseconds, and a wrong folder should be known then."""
+    words = Words(settings.words)
+    try:
+        words.load()
+    except WordsUnavailableError as error:
+        raise SettingsError(f"TASTESPACE_WORDS is wrong: {error}") from error
+    return words
 
 
 def _sizes(resources: Resources) -> dict[str, dict[str, int]]:

@@ -39,6 +39,7 @@ TAGS = (
     {"name": "recipes", "description": "Recipes, plainly or as schema.org JSON-LD."},
     {"name": "images", "description": "Photos, their files and thumbnails."},
     {"name": "tags", "description": "The tags of the catalogue."},
+    {"name": "ingredients", "description": "Which ingredients are alike, by word vectors."},
     {"name": "imports", "description": "Bring whole collections in, in the background."},
     {"name": "system", "description": "Health, models, metrics."},
 )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import evaluate, exchange, maintain, search, serve, train
+from app.cli import evaluate, exchange, maintain, search, serve, train, words
 from app.cli.common import Commands, log_warnings, stdout
 
 app = typer.Typer(
@@ -49,6 +49,9 @@ app.command("export")(exchange.export_command)
 app.command("search")(search.search)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="eval")
+train.app.command("words")(words.train)
+evaluate.app.command("words")(words.evaluate)
+app.add_typer(words.app, name="words")
 app.command("reindex")(maintain.reindex)
 app.command("doctor")(maintain.doctor)
 

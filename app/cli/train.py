@@ -66,7 +66,7 @@ def joint(
         cache=cache,
         resume=resume,
         device=device,
-        command=_command(sys.argv[1:]),
+        command=manifest_command(sys.argv[1:]),
         description=description,
         licence=licence,
     )
@@ -82,6 +82,6 @@ def joint(
     stdout().print(f"Use it with TASTESPACE_ENCODER=lite:{result.folder}", soft_wrap=True)
 
 
-def _command(arguments: list[str]) -> str:
+def manifest_command(arguments: list[str]) -> str:
     """The command as it goes into the manifest: of a path only the last part, the rest is this machine's affair."""
     return shlex.join(["tastespace", *(Path(argument).name if "/" in argument else argument for argument in arguments)])

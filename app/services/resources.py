@@ -8,6 +8,7 @@ from app.engine.types import Engine
 from app.executors import Executors
 from app.metrics import Metrics
 from app.pictures import PictureLimits
+from app.services.words import Words
 from app.settings import Settings
 from index.blobs import BlobStore
 from index.catalogue import Catalogue
@@ -27,6 +28,7 @@ class Resources:
     executors: Executors
     metrics: Metrics
     generation: Generation
+    words: Words
 
     @property
     def picture_limits(self) -> PictureLimits:

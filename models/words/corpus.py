@@ -9,22 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.types import ModelError, RecipeText
-from models.words.lexicon import NOT_ALONE, NOT_IN_INGREDIENTS
+from models.types import RecipeText
+from models.words import lexicon
+from models.words.errors import WordCorpusError
 from models.words.names import IngredientNames, line_names, tokens
 
 _LONGEST_NAME = 4  # words; what is longer is a sentence
 
-_STOP_WORDS = frozenset(
-    """
+_STOP_WORDS = lexicon.words("""
     a an and the of with in on for to from or my your our i ii iii iv v s n by la le de el al du des en at style recipe
     best easy quick simple favorite homemade old fashioned super ever world famous mom grandma aunt uncle it is not
-    """.split()
-)
-
-
-class WordCorpusError(ModelError):
-    """The recipes hold too little to learn words from."""
+    """)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,7 @@ def is_ingredient(name: str) -> bool:
     words = name.split(" ")
     if not name or len(name) < 3 or len(words) > _LONGEST_NAME or not name.replace(" ", "").isalpha():
         return False
-    return NOT_IN_INGREDIENTS.isdisjoint(words) and not (len(words) == 1 and name in NOT_ALONE)
+    return lexicon.NOT_IN_INGREDIENTS.isdisjoint(words) and not (len(words) == 1 and name in lexicon.NOT_ALONE)
 
 
 def build_corpus(recipes: Sequence[RecipeText], min_count: int = 10, min_title_count: int = 20) -> WordCorpus:

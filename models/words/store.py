@@ -15,16 +15,16 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from models.types import Float32Array, ModelError
+from models.types import Float32Array
+from models.words.errors import WordsUnavailableError
+
+#: The vectors that come with the package.
+SHIPPED_FOLDER = Path(__file__).resolve().parent.parent / "weights" / "tastespace-words"
 
 FORMAT = 1
 VECTORS_FILE = "vectors.safetensors"
 VOCABULARY_FILE = "vocabulary.json"
 MANIFEST_FILE = "manifest.json"
-
-
-class WordsUnavailableError(ModelError):
-    """The word vectors can't be loaded: files are missing, changed or of another format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

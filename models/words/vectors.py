@@ -10,27 +10,16 @@ from typing import Literal, Self
 
 import numpy as np
 
-from models.types import Float32Array, ModelError
+from models.types import Float32Array
+from models.words.errors import AnalogyError, UnknownWordError
 from models.words.names import normalize_ingredient
+from models.words.store import load_words
 from models.words.variants import are_spellings, synonyms_of
 
 AnalogyMethod = Literal["add", "mul"]
 
 _SUGGESTIONS = 5
 _EPSILON = 1e-3  # of 3CosMul, as in the paper
-
-
-class UnknownWordError(ModelError):
-    """A name that the vocabulary lacks. ``suggestions`` are known names that are spelt nearly like it."""
-
-    def __init__(self, name: str, suggestions: tuple[str, ...]) -> None:
-        hint = f"; did you mean {', '.join(map(repr, suggestions))}?" if suggestions else ""
-        super().__init__(f"no ingredient is known as {name!r}{hint}")
-        self.name, self.suggestions = name, suggestions
-
-
-class UnknownAnalogyError(ModelError):
-    """An analogy that has no direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +71,6 @@ class WordVectors:
         Raises:
             WordsUnavailableError: a file is missing, changed or of another format.
         """
-        from models.words.store import load_words
-
         stored = load_words(folder)
         return cls(stored.names, stored.counts, stored.vectors, stored.contexts)
 
@@ -139,17 +126,17 @@ class WordVectors:
 
         Raises:
             UnknownWordError: the vocabulary lacks a name.
-            UnknownAnalogyError: no positive name, or the names cancel out.
+            AnalogyError: no positive name, or the names cancel out.
             ValueError: k < 1.
         """
         if not positive:
-            raise UnknownAnalogyError("an analogy needs a positive ingredient")
+            raise AnalogyError("an analogy needs a positive ingredient")
         plus, minus = [self._place(name) for name in positive], [self._place(name) for name in negative]
         if method == "add":
             target = self._unit[plus].sum(axis=0) - self._unit[minus].sum(axis=0)
             norm = float(np.linalg.norm(target))
             if norm < _EPSILON:
-                raise UnknownAnalogyError("the ingredients of the analogy cancel out; change one of them")
+                raise AnalogyError("the ingredients of the analogy cancel out; change one of them")
             scores = self._unit @ (target / norm)
         else:
             shifted = (self._unit @ self._unit[plus + minus].T + 1.0) / 2.0
