@@ -34,7 +34,8 @@ from app.schemas.search import (
     RecipeSearch,
     TermOut,
 )
-from app.services.search import Answer, Found, Item, Photo, Query, Source, TagSum, Text, WholeRecipe
+from app.services.query import Item, Photo, Query, Source, TagSum, Text, WholeRecipe
+from app.services.search import Answer, Found
 from index.types import Kind, StoredImage, StoredRecipe
 
 router = APIRouter(prefix="/search", tags=["search"])

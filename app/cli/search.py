@@ -21,7 +21,8 @@ from app.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from app.services.search import Answer, Found, Query, Source
+    from app.services.query import Query, Source
+    from app.services.search import Answer, Found
     from app.settings import Settings
     from index.types import Recipe
 
@@ -59,7 +60,7 @@ def search(
         raise typer.BadParameter("--not-tag needs a --tag to start from; --without-tag leaves out items by their tags")
     settings = load_settings(ctx, encoder=encoder, device=device, data_dir=data_dir)
     require_catalogue(settings)
-    from app.services.search import Query
+    from app.services.query import Query
     from index.types import Filter, Kind
 
     query = Query(
@@ -76,7 +77,7 @@ def search(
 
 
 def _source(photo: Path | None, text: str | None, recipe: Path | None, tags: list[str], not_tags: list[str]) -> Source:
-    from app.services.search import Photo, TagSum, Text, WholeRecipe
+    from app.services.query import Photo, TagSum, Text, WholeRecipe
 
     if photo is not None:
         return Photo(photo.read_bytes())

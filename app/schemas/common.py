@@ -45,6 +45,7 @@ class Response(BaseModel):
 class FieldError(Response):
     field: str = Field(examples=["ingredients.0"])
     detail: str = Field(examples=["input should be a valid string"])
+    column: int | None = Field(default=None, description="Where in the text of an expression, from 1.")
 
 
 class ProblemDetails(BaseModel):
@@ -71,6 +72,7 @@ class ProblemDetails(BaseModel):
     detail: str
     instance: str | None = None
     errors: list[FieldError] | None = None
+    column: int | None = Field(default=None, description="Where in the text of an expression, from 1.")
 
 
 class ItemResult(Response):

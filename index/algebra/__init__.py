@@ -3,12 +3,13 @@
 from index.algebra.best import BestScorePlan
 from index.algebra.linear import LinearPlan, contributions, weighted_sum
 from index.algebra.plans import STRATEGIES, Plan, Planner, plan
-from index.algebra.strategies import DEFAULT_BALANCE, Strategy
+from index.algebra.strategies import DEFAULT_BALANCE, DEFAULT_STRATEGY, Strategy
 from index.algebra.terms import CANCELLED_BELOW, Modality, Term
 
 __all__ = [
     "CANCELLED_BELOW",
     "DEFAULT_BALANCE",
+    "DEFAULT_STRATEGY",
     "STRATEGIES",
     "BestScorePlan",
     "LinearPlan",

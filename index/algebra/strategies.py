@@ -15,6 +15,9 @@ class Strategy(StrEnum):
     BEST_SCORE = "best_score"
 
 
+#: What queries use that name no strategy.
+DEFAULT_STRATEGY = Strategy.TEXT_DIFFERENCE
+
 #: The share of the text part where a query names none; None: the terms' weights as they are.
 DEFAULT_BALANCE: Mapping[Strategy, float | None] = MappingProxyType(
     {Strategy.WEIGHTED_SUM: None, Strategy.TEXT_DIFFERENCE: 0.5, Strategy.BEST_SCORE: None}

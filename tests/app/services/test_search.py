@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.services.search import Item, Query, TagSum, Text, Timings
+from app.services.query import Item, Query, TagSum, Text
+from app.services.timings import Timings
 from app.settings import Settings
 from index.types import Delete, Hit, Kind, UnknownItemError
 from tests.app.conftest import Service, serving
