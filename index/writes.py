@@ -219,7 +219,8 @@ def _flush_content(connection: Connection, database: Database, written: Sequence
     pks = [draft.pk for draft in written]
     for table in (recipes, pictures, tags, ingredient_words):
         connection.execute(table.delete().where(database.among(table.c.pk, pks)))
-    recipe_rows, picture_rows, tag_rows, ingredient_rows = [], [], [], []
+    recipe_rows, picture_rows, tag_rows = [], [], []
+    ingredient_rows: list[dict[str, object]] = []
     for draft in written:
         content = draft.content
         if isinstance(content, Recipe):

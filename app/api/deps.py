@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from app.ids import check_id
 from app.runtime import Runtime
+from app.schemas.filters import IngredientName
 from app.security import check_key
 from index.types import Filter
 
@@ -44,6 +45,31 @@ TagQuery = Annotated[
     Query(alias="tag", description="Only items with this tag; repeat it for several.", examples=[["pasta"]]),
 ]
 
+IngredientQuery = Annotated[
+    list[IngredientName],
+    Query(
+        alias="ingredient",
+        max_length=50,
+        description="Only recipes with this ingredient, or photos of such recipes; repeat it for several.",
+        examples=[["scallion"]],
+    ),
+]
+ExpandQuery = Annotated[
+    bool,
+    Query(
+        alias="expand_ingredients",
+        description="Let each ingredient also stand for names that mean the same; "
+        "the answer says which, in `expanded_ingredients`.",
+    ),
+]
 
-def tag_filter(tags: list[str], *, has_image: bool | None = None, has_recipe: bool | None = None) -> Filter:
-    return Filter(tags_all=tuple(tags), has_image=has_image, has_recipe=has_recipe)
+
+def listing_filter(
+    tags: list[str], ingredients: list[str], *, has_image: bool | None = None, has_recipe: bool | None = None
+) -> Filter:
+    return Filter(
+        tags_all=tuple(tags),
+        ingredients_all=tuple((name,) for name in ingredients),
+        has_image=has_image,
+        has_recipe=has_recipe,
+    )

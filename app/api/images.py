@@ -23,13 +23,32 @@ from app.api.bodies import (
     validated,
 )
 from app.api.conditions import expected_revision, is_fresh
-from app.api.deps import CursorQuery, ItemIdDep, LimitQuery, RuntimeDep, TagQuery, tag_filter
+from app.api.deps import (
+    CursorQuery,
+    ExpandQuery,
+    IngredientQuery,
+    ItemIdDep,
+    LimitQuery,
+    RuntimeDep,
+    TagQuery,
+    listing_filter,
+)
 from app.api.openapi import FILE, WRITE_PROBLEMS, body, form_content, json_content, problems, ref
-from app.api.present import addresses, deleted_meanwhile, etag, image_out, multi_status, next_page, outcome_problem
+from app.api.present import (
+    addresses,
+    deleted_meanwhile,
+    etag,
+    expanded_out,
+    image_out,
+    multi_status,
+    next_page,
+    outcome_problem,
+)
 from app.problems import field_problem
 from app.runtime import Runtime
 from app.schemas.common import MultiStatus, merge_patch
 from app.schemas.images import ImageFields, ImageIn, ImageOut, ImagePage, ImagePatch
+from app.services.filtering import resolve
 from app.services.ingest import PictureChange
 from app.services.items import Bundle, ItemOutcome, PictureItem
 from index.types import Kind, Picture, StoredImage, UnknownItemError, WriteStatus
@@ -96,17 +115,19 @@ async def list_images(
     cursor: CursorQuery = None,
     limit: LimitQuery = 50,
     tags: TagQuery = [],  # noqa: B006 - FastAPI copies defaults
+    ingredients: IngredientQuery = [],  # noqa: B006
+    expand: ExpandQuery = False,
     has_recipe: Annotated[bool | None, Query(description="Only photos with (or without) a recipe.")] = None,
 ) -> ImagePage:
     """In the order in which they were stored, page by page."""
-    items, following = await runtime.library.page(
-        Kind.IMAGE, tag_filter(tags, has_recipe=has_recipe), cursor=cursor, limit=limit
-    )
+    wanted = await resolve(listing_filter(tags, ingredients, has_recipe=has_recipe), runtime.resources, expand=expand)
+    items, following = await runtime.library.page(Kind.IMAGE, wanted.filter, cursor=cursor, limit=limit)
     where = addresses(request)
     return ImagePage(
         items=[image_out(item, where) for item in items if isinstance(item, StoredImage)],
         next_cursor=following,
         next=next_page(request, following),
+        expanded_ingredients=expanded_out(wanted),
     )
 
 

@@ -13,6 +13,7 @@ from app.schema_org import recipe_to_jsonld
 from app.schemas.common import ItemResult, MultiStatus
 from app.schemas.images import ImageLinks, ImageOut
 from app.schemas.recipes import RecipeLinks, RecipeOut
+from app.services.filtering import Widened
 from app.services.items import ItemError, ItemOutcome
 from index.types import Kind, Stored, StoredImage, StoredRecipe, WriteStatus
 
@@ -37,6 +38,11 @@ def next_page(request: Request, cursor: str | None) -> str | None:
         return None
     url = request.url.include_query_params(cursor=cursor)
     return f"{url.path}?{url.query}"
+
+
+def expanded_out(wanted: Widened) -> dict[str, list[str]] | None:
+    """What each ingredient of the filter stood for; None where it was not to be widened."""
+    return None if wanted.names is None else {name: list(found) for name, found in wanted.names.items()}
 
 
 def etag(item: Stored, variant: str = "") -> str:

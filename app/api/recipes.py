@@ -11,13 +11,23 @@ from starlette.requests import Request
 
 from app.api.bodies import JSON, JSON_LD, MERGE_PATCH, read_json, validated
 from app.api.conditions import expected_revision, is_fresh
-from app.api.deps import CursorQuery, ItemIdDep, LimitQuery, RuntimeDep, TagQuery, tag_filter
+from app.api.deps import (
+    CursorQuery,
+    ExpandQuery,
+    IngredientQuery,
+    ItemIdDep,
+    LimitQuery,
+    RuntimeDep,
+    TagQuery,
+    listing_filter,
+)
 from app.api.openapi import WRITE_PROBLEMS, body, json_content, problems
 from app.api.present import (
     JSON_LD_VARIANT,
     addresses,
     deleted_meanwhile,
     etag,
+    expanded_out,
     multi_status,
     next_page,
     outcome_problem,
@@ -29,6 +39,7 @@ from app.problems import field_problem
 from app.runtime import Runtime
 from app.schemas.common import MultiStatus, merge_patch
 from app.schemas.recipes import RecipeFields, RecipeIn, RecipeOut, RecipePage, RecipePatch
+from app.services.filtering import resolve
 from app.services.items import Bundle, ItemOutcome, RecipeItem
 from index.types import Kind, StoredRecipe, UnknownItemError, WriteStatus
 
@@ -76,17 +87,19 @@ async def list_recipes(
     cursor: CursorQuery = None,
     limit: LimitQuery = 50,
     tags: TagQuery = [],  # noqa: B006 - FastAPI copies defaults
+    ingredients: IngredientQuery = [],  # noqa: B006
+    expand: ExpandQuery = False,
     has_image: Annotated[bool | None, Query(description="Only recipes with (or without) a photo.")] = None,
 ) -> RecipePage:
     """In the order in which they were stored, page by page."""
-    items, following = await runtime.library.page(
-        Kind.RECIPE, tag_filter(tags, has_image=has_image), cursor=cursor, limit=limit
-    )
+    wanted = await resolve(listing_filter(tags, ingredients, has_image=has_image), runtime.resources, expand=expand)
+    items, following = await runtime.library.page(Kind.RECIPE, wanted.filter, cursor=cursor, limit=limit)
     where = addresses(request)
     return RecipePage(
         items=[recipe_out(item, where) for item in items if isinstance(item, StoredRecipe)],
         next_cursor=following,
         next=next_page(request, following),
+        expanded_ingredients=expanded_out(wanted),
     )
 
 

@@ -22,6 +22,13 @@ IngredientName = Annotated[
     AfterValidator(_has_words),
 ]
 IngredientNames = Annotated[list[IngredientName], Field(max_length=50)]
+ExpandedIngredients = Annotated[
+    dict[str, list[str]] | None,
+    Field(
+        description="With `expand_ingredients`: the names that each ingredient of the filter stood for, its own first.",
+        examples=[{"scallion": ["scallion", "green onion"]}],
+    ),
+]
 FilterTags = Annotated[list[Tag], Field(max_length=100)]
 FilterIds = Annotated[list[ItemId], Field(max_length=10_000)]
 

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, JsonValue
 from pydantic.config import JsonDict
 
 from app.schemas.common import Extra, ItemId, Request, Response, Tag, Tags, Title
+from app.schemas.filters import ExpandedIngredients
 
 EXAMPLE_STORED_IMAGE: JsonDict = {
     "id": "carbonara-1",
@@ -104,9 +105,14 @@ class ImagePage(Response):
     """One page of a listing; ``next`` is the address of the next page."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [EXAMPLE_STORED_IMAGE], "next_cursor": None, "next": None}]}
+        json_schema_extra={
+            "examples": [
+                {"items": [EXAMPLE_STORED_IMAGE], "next_cursor": None, "next": None, "expanded_ingredients": None}
+            ]
+        }
     )
 
     items: list[ImageOut]
     next_cursor: str | None
     next: str | None
+    expanded_ingredients: ExpandedIngredients = None

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, JsonValue, model_validator
 from pydantic.config import JsonDict
 
 from app.schemas.common import Extra, ItemId, Line, Request, Response, Tag, Tags, Title
+from app.schemas.filters import ExpandedIngredients
 from index.types import Recipe
 
 EXAMPLE_RECIPE: JsonDict = {
@@ -130,9 +131,14 @@ class RecipePage(Response):
     """One page of a listing; ``next`` is the address of the next page."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [EXAMPLE_STORED_RECIPE], "next_cursor": None, "next": None}]}
+        json_schema_extra={
+            "examples": [
+                {"items": [EXAMPLE_STORED_RECIPE], "next_cursor": None, "next": None, "expanded_ingredients": None}
+            ]
+        }
     )
 
     items: list[RecipeOut]
     next_cursor: str | None
     next: str | None
+    expanded_ingredients: ExpandedIngredients = None

@@ -203,8 +203,8 @@ def test_ingredients_are_found_as_a_naive_search_finds_them(
             item_id for item_id, ids in linked.items() if naive_ingredients(wanted, [own[one] for one in sorted(ids)])
         ],
     }
-    for kind, names in {Kind.RECIPE: own, Kind.IMAGE: linked}.items():
-        pks = catalogue.ids_to_pks(kind, list(names))
+    for kind, names in ((Kind.RECIPE, list(own)), (Kind.IMAGE, list(linked))):
+        pks = catalogue.ids_to_pks(kind, names)
         kept = [pks[item_id] for item_id in expected[kind]]
         assert list(catalogue.page(kind, filter=wanted).pks) == kept
         assert catalogue.count(kind, wanted) == len(kept)
