@@ -127,7 +127,7 @@ async def list_images(
         items=[image_out(item, where) for item in items if isinstance(item, StoredImage)],
         next_cursor=following,
         next=next_page(request, following),
-        expanded_ingredients=expanded_out(wanted),
+        expanded_ingredients=expanded_out(wanted.names),
     )
 
 

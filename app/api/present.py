@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from starlette.requests import Request
@@ -13,7 +13,6 @@ from app.schema_org import recipe_to_jsonld
 from app.schemas.common import ItemResult, MultiStatus
 from app.schemas.images import ImageLinks, ImageOut
 from app.schemas.recipes import RecipeLinks, RecipeOut
-from app.services.filtering import Widened
 from app.services.items import ItemError, ItemOutcome
 from index.types import Kind, Stored, StoredImage, StoredRecipe, WriteStatus
 
@@ -40,9 +39,9 @@ def next_page(request: Request, cursor: str | None) -> str | None:
     return f"{url.path}?{url.query}"
 
 
-def expanded_out(wanted: Widened) -> dict[str, list[str]] | None:
+def expanded_out(names: Mapping[str, tuple[str, ...]] | None) -> dict[str, list[str]] | None:
     """What each ingredient of the filter stood for; None where it was not to be widened."""
-    return None if wanted.names is None else {name: list(found) for name, found in wanted.names.items()}
+    return None if names is None else {name: list(found) for name, found in names.items()}
 
 
 def etag(item: Stored, variant: str = "") -> str:

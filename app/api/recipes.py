@@ -99,7 +99,7 @@ async def list_recipes(
         items=[recipe_out(item, where) for item in items if isinstance(item, StoredRecipe)],
         next_cursor=following,
         next=next_page(request, following),
-        expanded_ingredients=expanded_out(wanted),
+        expanded_ingredients=expanded_out(wanted.names),
     )
 
 

@@ -44,6 +44,13 @@ def search(
     not_tag: Annotated[list[str] | None, typer.Option(help="... and unlike this one; may be repeated.")] = None,
     only_tag: Annotated[list[str] | None, typer.Option(help="Only items that have this tag, exactly.")] = None,
     without_tag: Annotated[list[str] | None, typer.Option(help="No items that have this tag, exactly.")] = None,
+    ingredient: Annotated[
+        list[str] | None, typer.Option(help="Only recipes with this ingredient, and photos of such; may be repeated.")
+    ] = None,
+    no_ingredient: Annotated[list[str] | None, typer.Option(help="None with this ingredient; may be repeated.")] = None,
+    expand_ingredients: Annotated[
+        bool, typer.Option("--expand-ingredients", help="Ingredients also by other names of the same thing.")
+    ] = False,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     encoder: EncoderOption = None,
@@ -67,11 +74,18 @@ def search(
         kind=Kind.RECIPE if what is What.RECIPES else Kind.IMAGE,
         source=_source(photo, text, recipe, tag or [], not_tag or []),
         k=k,
-        filter=Filter(tags_all=tuple(only_tag or ()), tags_none=tuple(without_tag or ())),
+        filter=Filter(
+            tags_all=tuple(only_tag or ()),
+            tags_none=tuple(without_tag or ()),
+            ingredients_all=tuple((name,) for name in ingredient or ()),
+            ingredients_none=tuple((name,) for name in no_ingredient or ()),
+        ),
+        expand_ingredients=expand_ingredients,
     )
     answer = run(_find(settings, query))
     if as_json:
-        print(json.dumps({"hits": [_as_json(hit) for hit in answer.hits]}, ensure_ascii=False))
+        expanded = {} if answer.expanded is None else {"expanded_ingredients": answer.expanded}
+        print(json.dumps({"hits": [_as_json(hit) for hit in answer.hits], **expanded}, ensure_ascii=False))
     else:
         _print(answer)
 
@@ -118,6 +132,7 @@ async def _find(settings: Settings, query: Query) -> Answer:
 
 
 def _print(answer: Answer) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table()
@@ -129,6 +144,8 @@ def _print(answer: Answer) -> None:
         content = _content(hit)
         table.add_row(str(rank), f"{hit.score:.3f}", hit.item.id, content["title"], ", ".join(content["tags"]))
     stdout().print(table)
+    for name, names in (answer.expanded or {}).items():
+        stdout().print(f"{escape(name)}: {escape(', '.join(names))}", soft_wrap=True)
 
 
 def _as_json(hit: Found) -> dict[str, Any]:

@@ -79,13 +79,17 @@ Source: TypeAlias = "Operand | TagSum | Combination"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What to find: the ``k`` best items of ``kind`` for ``source`` that pass ``filter``, after ``offset`` others."""
+    """What to find: the ``k`` best items of ``kind`` for ``source`` that pass ``filter``, after ``offset`` others.
+
+    With ``expand_ingredients`` each ingredient of the filter also stands for the other names of what is meant.
+    """
 
     kind: Kind
     source: Source
     k: int = 10
     offset: int = 0
     filter: Filter = field(default_factory=Filter)
+    expand_ingredients: bool = False
 
 
 def combination_of(source: Source) -> Combination:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from app.problems import field_problem
+from app.services.filtering import resolve
 from app.services.operands import Operands, Resolved
 from app.services.query import Combination, Photo, Query, TagSum, combination_of
 from app.services.resources import Resources
@@ -39,8 +40,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """``expanded``: what each ingredient of the filter stood for, None where that was not asked."""
+
     hits: tuple[Found, ...]
     timings: Timings
+    expanded: Mapping[str, tuple[str, ...]] | None = None
 
 
 class Search:
@@ -62,6 +66,7 @@ class Search:
             EngineError: the model is at capacity, late, or not there.
             Problem: 422: a condition of the filter is wrong, or the model refused the query; what is wrong with one of
                 several terms, with its place.
+            WordsUnavailableError: ingredients are to be expanded, and there are no word vectors.
             TimeoutError: it took longer than a request may.
         """
         timings = Timings()
@@ -69,10 +74,13 @@ class Search:
         async with asyncio.timeout(self._resources.settings.request_timeout_s):
             resolved = await self._operands.resolve(combination.terms, timings)
             planned = await self._plan(combination, resolved, timings)
+            with timings.stage("search"):
+                widened = await resolve(query.filter, self._resources, expand=query.expand_ingredients)
+            query = replace(query, filter=widened.filter)
             hits = await self._resources.executors.database(self._hits, query, planned, resolved, timings)
         for name, seconds in timings.seconds.items():
             self._resources.metrics.observe_stage(name, seconds)
-        return Answer(tuple(hits), timings)
+        return Answer(tuple(hits), timings, widened.names)
 
     async def _plan(self, combination: Combination, resolved: Resolved, timings: Timings) -> Plan:
         text_mean = None
