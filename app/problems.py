@@ -33,6 +33,7 @@ from index.types import (
     UnknownItemError,
     UnknownJobError,
 )
+from models.tagging.types import TaggerUnavailableError
 from models.words.errors import AnalogyError, UnknownWordError, WordError, WordsUnavailableError
 
 logger = logging.getLogger("app.problems")
@@ -58,6 +59,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = MappingProxyType(
         "unknown-ingredient": ProblemType(404, "No ingredient is known by this name"),
         "method-not-allowed": ProblemType(405, "This address doesn't take that method"),
         "not-acceptable": ProblemType(406, "The asked media type can't be produced"),
+        "tagger-unavailable": ProblemType(409, "No trained tagger fits the encoder in use"),
         "conflict": ProblemType(409, "The request conflicts with what is stored"),
         "precondition-failed": ProblemType(412, "The item was changed in the meantime"),
         "too-large": ProblemType(413, "The request body is too large"),
@@ -204,6 +206,8 @@ def as_problem(error: Exception) -> Problem | None:
             return Problem("at-capacity", sentence(error), headers={"Retry-After": str(seconds)})
         case DeadlineError() | TimeoutError():
             return Problem("deadline", "The work did not finish in time; try again, with less of it in one call.")
+        case TaggerUnavailableError():
+            return Problem("tagger-unavailable", sentence(error))
         case EngineError() | FingerprintError() | WordsUnavailableError():
             return Problem("unavailable", sentence(error), headers=_RETRY_SOON)
         case OperationalError():
@@ -269,6 +273,6 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    for known in (Problem, IndexRoomError, EngineError, PictureError, WordError, TimeoutError):
+    for known in (Problem, IndexRoomError, EngineError, PictureError, TaggerUnavailableError, WordError, TimeoutError):
         app.add_exception_handler(known, _on_known)
     app.add_exception_handler(Exception, on_fault)

@@ -22,6 +22,8 @@ from app.services.ingest import Ingest
 from app.services.library import Library, Thumbnails
 from app.services.resources import Resources
 from app.services.search import Search
+from app.services.taggers import Taggers
+from app.services.tagging import Tagging
 from app.services.words import Words
 from app.settings import Settings, SettingsError
 from index.blobs import BlobStore
@@ -29,6 +31,8 @@ from index.catalogue import Catalogue
 from index.jobs import JobStore
 from index.replica import IndexReplica
 from index.types import Generation, IndexRoomError, Kind
+from models.tagging.types import TaggerUnavailableError
+from models.types import EncoderInfo
 from models.words.errors import WordsUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -57,6 +61,7 @@ class Runtime:
     ingest: Ingest
     search: Search
     library: Library
+    tagging: Tagging
 
     @classmethod
     @asynccontextmanager
@@ -94,13 +99,14 @@ class Runtime:
                 metrics=metrics,
                 generation=generation,
                 words=await executors.database(_words, settings),
+                taggers=await executors.database(_taggers, settings, running.encoder),
             )
             metrics.watch(running.health, lambda: _sizes(resources))
             maintenance = asyncio.create_task(_maintain(resources), name="maintenance")
             stack.push_async_callback(_cancelled, maintenance)
             ingest = Ingest(resources)
             jobs = JobRunner(JobStore(catalogue.database), resources, ingest)
-            runtime = cls(resources, jobs, ingest, Search(resources), Library(resources))
+            runtime = cls(resources, jobs, ingest, Search(resources), Library(resources), Tagging(resources))
             stack.push_async_callback(jobs.stop)
             yield runtime
 
@@ -149,6 +155,13 @@ class Runtime:
         stored = sum(outcome.ok for outcome in outcomes)
         logger.info("the catalogue was empty: stored %d built-in recipes", stored)
         return stored
+
+
+def _taggers(settings: Settings, encoder: EncoderInfo) -> Taggers:
+    try:
+        return Taggers.load(encoder, settings.tags)
+    except TaggerUnavailableError as error:
+        raise SettingsError(f"TASTESPACE_TAGS is wrong: {error}") from error
 
 
 def _words(settings: Settings) -> Words:

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$", description="Where the model runs.")
     threads: int | None = Field(default=None, ge=1, le=1024, description="CPU threads of the model.")
     words: Path | None = Field(default=None, description="Folder of word vectors; default: those shipped.")
+    tags: Path | None = Field(default=None, description="Folder of tag weights; default: those shipped.")
     queue_items: int = Field(default=512, ge=128, description="Items that may wait; past it 503 is answered.")
     batch_items: int = Field(default=16, ge=1, le=4096, description="Most items in one batch of the model.")
     batch_wait_ms: float = Field(default=0.0, ge=0, le=1000, description="How long an idle lane waits for company.")

@@ -12,6 +12,7 @@ from app.ids import check_id, new_id
 from app.pictures import PictureLimits, decode
 from app.problems import Problem, as_problem, sentence
 from app.services.items import Bundle, BundleOutcome, ItemError, ItemOutcome, PictureItem, RecipeItem
+from app.services.taggers import Taggers
 from index.text import normalize_tags
 from index.types import (
     Float32Array,
@@ -80,6 +81,13 @@ class PictureDraft:
         return PutImage(
             id=self.id, picture=self.picture, vector=self.vector, revision=self.item.revision, recipes=self.links
         )
+
+    def add_auto_tags(self, taggers: Taggers) -> None:
+        """Let the picture have the head's tags, where they are asked for and all is well. Raises
+        TaggerUnavailableError where there is no head."""
+        wanted = self.item.auto_tags
+        if wanted is not None and self.error is None and self.picture is not None and self.vector is not None:
+            self.picture = taggers.with_tags(self.picture, self.vector, wanted)
 
 
 Draft: TypeAlias = "RecipeDraft | PictureDraft"

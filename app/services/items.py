@@ -27,11 +27,19 @@ class RecipeItem:
     image_ids: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AutoTags:
+    """Let the trained head add tags. ``min_probability`` None: from the threshold that came out of its training."""
+
+    min_probability: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureItem:
     """A photo to store. ``data`` is the file's bytes, or a path that is read when its turn comes.
 
-    ``id``, ``revision`` and ``recipe_ids`` as for :class:`RecipeItem`.
+    ``id``, ``revision`` and ``recipe_ids`` as for :class:`RecipeItem`. With ``auto_tags`` the head's tags follow
+    ``tags``, and ``extra`` names them.
     """
 
     data: bytes | Path
@@ -42,6 +50,7 @@ class PictureItem:
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
     revision: int | None = None
     recipe_ids: tuple[str, ...] | None = None
+    auto_tags: AutoTags | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from app.services.drafts import (
 from app.services.items import ItemError
 from app.services.resources import Resources
 from index.types import Float32Array, Kind, StoredImage, StoredRecipe
+from models.tagging.types import TaggerUnavailableError
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -43,6 +44,8 @@ class Preparation:
 
     async def prepare(self, drafts: Sequence[Draft], priority: Priority) -> None:
         """Bring every draft that has no error to a vector. Raises EngineError for the whole call, OSError."""
+        for draft in drafts:
+            self._require_head(draft)
         usable = [draft for draft in drafts if draft.error is None]
         known = await self._resources.executors.database(self._known, usable)
         opening = []
@@ -54,6 +57,17 @@ class Preparation:
                 reuse_recipe(draft, recipe, known.vectors.get(recipe.pk))
         await asyncio.gather(*opening)
         await self.encode(usable, priority)
+        for draft in usable:
+            if isinstance(draft, PictureDraft):
+                draft.add_auto_tags(self._resources.taggers)
+
+    def _require_head(self, draft: Draft) -> None:
+        """Refuse what can't be tagged before anything is decoded for it."""
+        if isinstance(draft, PictureDraft) and draft.error is None and draft.item.auto_tags is not None:
+            try:
+                self._resources.taggers.head()
+            except TaggerUnavailableError as error:
+                draft.error = item_error(error, Kind.IMAGE)
 
     async def open(self, draft: PictureDraft, stored: StoredImage | None, vector: Float32Array | None) -> None:
         """Decode a photo, and keep its bytes unless they are kept."""

@@ -8,6 +8,7 @@ from app.engine.types import Engine
 from app.executors import Executors
 from app.metrics import Metrics
 from app.pictures import PictureLimits
+from app.services.taggers import Taggers
 from app.services.words import Words
 from app.settings import Settings
 from index.blobs import BlobStore
@@ -29,6 +30,7 @@ class Resources:
     metrics: Metrics
     generation: Generation
     words: Words
+    taggers: Taggers
 
     @property
     def picture_limits(self) -> PictureLimits:

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluation.tag_metrics import mean_average_precision
-from models.joint.towers import build_clip, lite_preprocess
+from models.joint.towers import Vision, build_clip, lite_preprocess
 from models.training.features import FeatureCache
 from models.types import Float32Array
 
 NEIGHBOURS = (5, 10, 20, 40, 80, 160)
-_TOWER, _SIDE = "tf_efficientnet_lite0", 224
+_TOWER: Vision = "tf_efficientnet_lite0"
+_SIDE = 224
 _ROWS = 512
 
 

@@ -25,7 +25,7 @@ from models.evaluation.tag_metrics import (
     f1_scores,
 )
 from models.tagging.head import TagHead
-from models.tagging.types import TaggerUnavailableError
+from models.tagging.types import Tagger, TaggerUnavailableError
 from models.tagging.vocabulary import TagVocabulary, built_in_vocabulary
 from models.tagging.weights import SHIPPED_TAGS
 from models.tagging.zero_shot import ZeroShotCalibration, ZeroShotTagger
@@ -129,17 +129,19 @@ def evaluate_tags(
         TaggerUnavailableError: the head was asked for and does not fit the encoder.
     """
     tagged = read_tagged(data, split)
-    taggers: dict[str, tuple[TagHead | ZeroShotTagger, float]] = {}
+    taggers: dict[str, tuple[Tagger, float]] = {}
     if "head" in methods:
         head = TagHead.load(encoder.info, weights)
         taggers["head"] = head, head.threshold
-    vocabulary = taggers["head"][0].vocabulary if taggers else _vocabulary(encoder, weights)
+    vocabulary = _vocabulary(encoder, weights)
     if "zero-shot" in methods:
         zero_shot = _zero_shot(encoder, vocabulary, weights)
         taggers["zero-shot"] = zero_shot, zero_shot.calibration.threshold
     measure = _Measure.of(tagged, vocabulary, min_positives, where=f"split {split!r} of {data}")
     vectors = encode_photos(encoder, tagged.photos, on_progress)
-    measured = {name: measure(taggers[name][0].score(vectors), taggers[name][1]) for name in methods}
+    measured: dict[str, TagMeasurement] = {
+        name: measure(taggers[name][0].score(vectors), taggers[name][1]) for name in methods
+    }
     return TagReport(
         model=encoder.info.name,
         fingerprint=encoder.info.fingerprint,
