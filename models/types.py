@@ -67,6 +67,7 @@ class EncoderInfo:
 
     ``fingerprint`` (hex sha256) covers weights, preprocessing and tokenizer, not the runtime: two encoders
     with one fingerprint give the same vectors, so an index filled by one may be searched with the other.
+    ``runtime`` computes it: ``torch`` or ``openvino``.
     """
 
     name: str
@@ -77,6 +78,7 @@ class EncoderInfo:
     parameters: int
     licence: str
     description: str = ""
+    runtime: str = "torch"
 
 
 class JointEncoder(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
@@ -20,14 +20,20 @@ from models.joint.recipe_tower import RecipeTower
 from models.joint.towers import (
     IMAGE_WIDTH,
     MAX_TOKENS,
+    PHOTOS_PER_BATCH,
+    PHOTOS_PER_BATCH_ON_CPU,
     TEXT_WIDTH,
-    LineEncoder,
+    TOKENS_PER_BATCH,
+    TOKENS_PER_BATCH_ON_CPU,
+    LineTokenizer,
     Vision,
     build_clip,
+    check_pixels,
+    embed_lines,
     lite_preprocess,
-    pixel_batches,
 )
 from models.preprocess import to_pixels
+from models.runtime.types import Backend
 from models.types import EncoderInfo, Float32Array, RecipeText, ResizeMode, UInt8Array
 
 _LINES_PER_BATCH = 4096
@@ -93,51 +99,71 @@ class LiteModel(nn.Module):
         """float32 (n, 3, size, size), normalised -> unit-norm (n, dim)."""
         return self.heads.embed_images(self.clip.encode_image(pixels))
 
+    def encode_sentence(self, ids: Tensor) -> Tensor:
+        """int64 (n, tokens), padded with 0 -> sentence embeddings, unit-norm (n, 384)."""
+        return functional.normalize(self.clip.encode_text(ids), dim=-1)
+
+
+def lite_fingerprint(config: LiteConfig, weights: Mapping[str, str]) -> str:
+    """Hex sha256 over all that the vectors depend on: ``weights`` are digests of trained files and backbones."""
+    basis = {
+        "weights": dict(weights),
+        "config": asdict(config),
+        "preprocess": asdict(lite_preprocess(config.resize_mode, config.image_size)),
+        "text": [MAX_TOKENS, MAX_INGREDIENTS, MAX_INSTRUCTIONS],
+    }
+    return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
+
 
 class LiteEncoder:
-    """:class:`models.types.JointEncoder` over a :class:`LiteModel`.
+    """:class:`models.types.JointEncoder` over the parts of a :class:`LiteModel` (see :mod:`models.joint.lite_parts`).
 
     Args:
-        model: with its trained weights; it is put into evaluation mode on ``device``.
+        backend: computes ``image``, ``sentence``, ``text`` and ``recipe``.
+        config: of the model.
         name: how the encoder was asked for.
-        weights: digests of everything that the vectors depend on, by name: trained files and backbones.
+        fingerprint: see :func:`lite_fingerprint`.
         licence: of the trained weights.
+        device: where the backend computes.
     """
 
     def __init__(
-        self, model: LiteModel, *, name: str, weights: dict[str, str], licence: str, device: torch.device
+        self,
+        backend: Backend,
+        config: LiteConfig,
+        *,
+        name: str,
+        fingerprint: str,
+        licence: str,
+        device: torch.device,
     ) -> None:
-        self._model = model.eval().requires_grad_(False).to(device)
-        self._model.clip.visual.to(memory_format=torch.channels_last)
-        self._lines = LineEncoder(self._model.clip)
-        self._device = device
-        preprocess = lite_preprocess(model.config.resize_mode, model.config.image_size)
-        basis = {
-            "weights": weights,
-            "config": asdict(model.config),
-            "preprocess": asdict(preprocess),
-            "text": [MAX_TOKENS, MAX_INGREDIENTS, MAX_INSTRUCTIONS],
-        }
+        self._backend = backend
+        self._tokenize = LineTokenizer()
+        on_cpu = device.type == "cpu"
+        self._photos_per_batch = PHOTOS_PER_BATCH_ON_CPU if on_cpu else PHOTOS_PER_BATCH
+        self._tokens_per_batch = TOKENS_PER_BATCH_ON_CPU if on_cpu else TOKENS_PER_BATCH
         self._info = EncoderInfo(
             name=name,
-            fingerprint=hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest(),
-            dim=model.config.dim,
-            preprocess=preprocess,
+            fingerprint=fingerprint,
+            dim=config.dim,
+            preprocess=lite_preprocess(config.resize_mode, config.image_size),
             device=str(device),
-            parameters=sum(p.numel() for p in model.parameters()),
+            parameters=backend.parameters,
             licence=licence,
             description="EfficientNet-Lite and all-MiniLM-L6-v2 in one space, with attention over a recipe's lines",
+            runtime=backend.runtime,
         )
 
     @property
     def info(self) -> EncoderInfo:
         return self._info
 
-    @torch.inference_mode()
     def encode_pixels(self, pixels: UInt8Array) -> Float32Array:
         """uint8 (n, size, size, 3) -> unit-norm float32 (n, dim)."""
-        batches = pixel_batches(pixels, self._info.preprocess, self._device)
-        return _to_numpy(torch.cat([self._model.encode_image(batch) for batch in batches]))
+        check_pixels(pixels, self._info.preprocess.size)
+        step = self._photos_per_batch
+        batches = [pixels[start : start + step] for start in range(0, len(pixels), step)]
+        return np.concatenate([self._backend.run("image", batch) for batch in batches])
 
     def encode_images(self, images: Sequence[Image.Image]) -> Float32Array:
         """RGB pictures of any size -> unit-norm float32 (n, dim)."""
@@ -146,34 +172,37 @@ class LiteEncoder:
         with ThreadPoolExecutor(4) as pool:
             return self.encode_pixels(np.stack(list(pool.map(lambda i: to_pixels(i, self._info.preprocess), images))))
 
-    @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Float32Array:
         """Texts -> unit-norm float32 (n, dim); tokens past 128 are not read."""
         if not texts:
             raise ValueError("encode_texts needs at least one text")
         if any(not text.strip() for text in texts):
             raise ValueError("a text to encode must not be blank")
-        features = torch.from_numpy(self._lines([text.strip() for text in texts])).to(self._device)
-        return _to_numpy(self._model.heads.embed_texts(features))
+        return self._backend.run("text", self._sentences([text.strip() for text in texts]))
 
-    @torch.inference_mode()
     def encode_recipes(self, recipes: Sequence[RecipeText]) -> Float32Array:
         """Recipes, whole or in part -> unit-norm float32 (n, dim)."""
         if not recipes:
             raise ValueError("encode_recipes needs at least one recipe")
         per_recipe = [recipe_lines(recipe) for recipe in recipes]
-        features = torch.from_numpy(self._lines([text for lines in per_recipe for _, text in lines]))
+        features = self._sentences([text for lines in per_recipe for _, text in lines])
         starts = np.cumsum([0] + [len(lines) for lines in per_recipe])
         out = np.empty((len(recipes), self._info.dim), dtype=np.float32)
         for rows in _group_by_length([len(lines) for lines in per_recipe]):
             width = max(len(per_recipe[row]) for row in rows)
-            lines = torch.zeros(len(rows), width, TEXT_WIDTH)
-            kinds = torch.zeros(len(rows), width, dtype=torch.long)
+            lines = np.zeros((len(rows), width, TEXT_WIDTH), dtype=np.float32)
+            kinds = np.zeros((len(rows), width), dtype=np.int64)
             for i, row in enumerate(rows):
                 lines[i, : len(per_recipe[row])] = features[starts[row] : starts[row + 1]]
-                kinds[i, : len(per_recipe[row])] = torch.tensor([kind for kind, _ in per_recipe[row]])
-            out[rows] = _to_numpy(self._model.heads.embed_recipes(lines.to(self._device), kinds.to(self._device)))
+                kinds[i, : len(per_recipe[row])] = [kind for kind, _ in per_recipe[row]]
+            out[rows] = self._backend.run("recipe", lines, kinds)
         return out
+
+    def _sentences(self, texts: Sequence[str]) -> Float32Array:
+        """float32 (n, 384), unit-norm."""
+        return embed_lines(
+            texts, self._tokenize, lambda ids: self._backend.run("sentence", ids), self._tokens_per_batch
+        )
 
 
 def _group_by_length(lengths: Sequence[int]) -> list[list[int]]:
@@ -184,8 +213,3 @@ def _group_by_length(lengths: Sequence[int]) -> list[list[int]]:
             groups.append([])
         groups[-1].append(row)
     return groups
-
-
-def _to_numpy(rows: Tensor) -> Float32Array:
-    array: Float32Array = rows.float().cpu().numpy()
-    return array

@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from models.checkpoint import load_checkpoint
-from models.joint.lite import LiteEncoder, LiteModel
+from models.joint.lite import LiteConfig, LiteEncoder, LiteModel, lite_fingerprint
+from models.joint.lite_parts import lite_network
+from models.runtime.choice import choose_backend
+from models.runtime.types import RuntimeChoice
 from models.types import EncoderUnavailableError
 
 
-def load_lite(folder: Path, *, name: str, device: str = "cpu") -> LiteEncoder:
-    """The encoder whose trained weights lie in ``folder``.
+def load_lite(
+    folder: Path,
+    *,
+    name: str,
+    device: str = "cpu",
+    runtime: RuntimeChoice = "auto",
+    cache: Path | None = None,
+    threads: int = 0,
+) -> LiteEncoder:
+    """The encoder whose trained weights lie in ``folder``; see :func:`models.registry.load_encoder`.
 
     Raises:
-        EncoderUnavailableError: weights, backbones or device are missing, changed or don't fit each other.
+        EncoderUnavailableError: weights, backbones, device or runtime are missing, changed or don't fit each other.
     """
     where = parse_device(device)
     manifest, tensors = load_checkpoint(folder)
+    fingerprint = lite_fingerprint(manifest.config, {**manifest.files, **manifest.backbones})
+    backend = choose_backend(
+        lambda: lite_network(_fill(manifest.config, tensors, folder)),
+        name=name,
+        fingerprint=fingerprint,
+        device=where,
+        runtime=runtime,
+        cache=cache,
+        threads=threads,
+    )
+    return LiteEncoder(
+        backend, manifest.config, name=name, fingerprint=fingerprint, licence=manifest.licence, device=where
+    )
+
+
+def _fill(config: LiteConfig, tensors: Mapping[str, Tensor], folder: Path) -> LiteModel:
     try:
-        model = LiteModel(manifest.config)
+        model = LiteModel(config)
         outcome = model.load_state_dict(tensors, strict=False)
     except (RuntimeError, ValueError, AssertionError) as error:
         raise EncoderUnavailableError(f"the weights in {folder} don't fit their own configuration: {error}") from error
@@ -30,8 +59,7 @@ def load_lite(folder: Path, *, name: str, device: str = "cpu") -> LiteEncoder:
         raise EncoderUnavailableError(
             f"the weights in {folder} lack {missing} and have unknown {outcome.unexpected_keys}"
         )
-    digests = {**manifest.files, **manifest.backbones}
-    return LiteEncoder(model, name=name, weights=digests, licence=manifest.licence, device=where)
+    return model
 
 
 def parse_device(device: str) -> torch.device:

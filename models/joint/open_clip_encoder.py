@@ -27,16 +27,27 @@ from PIL import Image
 from torch import Tensor, nn
 
 from models.joint.loading import parse_device
-from models.joint.towers import pixel_batches
+from models.joint.towers import PHOTOS_PER_BATCH, PHOTOS_PER_BATCH_ON_CPU, Int64Array, check_pixels
 from models.preprocess import to_pixels
+from models.runtime.choice import choose_backend
+from models.runtime.network import Network, Part, Pixels
+from models.runtime.types import Backend, RuntimeChoice
 from models.types import EncoderInfo, EncoderUnavailableError, Float32Array, ImagePreprocess, RecipeText, UInt8Array
 
-_BATCH = 32
+_TEXTS_PER_BATCH = 32
 _PATIENCE_S = 10.0
 
 
-def load_open_clip(spec: str, *, device: str = "cpu") -> OpenClipEncoder:
-    """Load ``MODEL/PRETRAINED`` (a tag of open_clip's, fetched where not cached) or ``MODEL@FILE``.
+def load_open_clip(
+    spec: str,
+    *,
+    device: str = "cpu",
+    runtime: RuntimeChoice = "auto",
+    cache: Path | None = None,
+    threads: int = 0,
+) -> OpenClipEncoder:
+    """Load ``MODEL/PRETRAINED`` (a tag of open_clip's, fetched where not cached) or ``MODEL@FILE``; the other arguments
+    are those of :func:`models.registry.load_encoder`.
 
     Raises:
         EncoderUnavailableError: the model, the tag or the file is unknown, the file doesn't fit the model, or its
@@ -69,48 +80,63 @@ def load_open_clip(spec: str, *, device: str = "cpu") -> OpenClipEncoder:
                 reason = " ".join(str(error).split())[:200] or type(error).__name__
                 message = f"the open_clip weights {spec!r} can't be loaded: {reason}"
             raise EncoderUnavailableError(message) from error
-    return OpenClipEncoder(model, tokenizer, name=f"open_clip:{spec}", device=where)
+    name = f"open_clip:{spec}"
+    preprocess = _preprocess(PreprocessCfg(**model.visual.preprocess_cfg))
+    fingerprint = _fingerprint(model, tokenizer, preprocess)
+    backend = choose_backend(
+        lambda: _network(model, tokenizer, preprocess),
+        name=name,
+        fingerprint=fingerprint,
+        device=where,
+        runtime=runtime,
+        cache=cache,
+        threads=threads,
+    )
+    return OpenClipEncoder(backend, tokenizer, preprocess, name=name, fingerprint=fingerprint, device=where)
 
 
 class OpenClipEncoder:
-    """:class:`models.types.JointEncoder` over an open_clip model.
+    """:class:`models.types.JointEncoder` over the two towers of an open_clip model.
 
     Args:
-        model: as open_clip loads it, with ``visual.preprocess_cfg``.
+        backend: computes ``image``, uint8 (n, size, size, 3) -> (n, dim), and ``text``, int64 (n, context) -> (n, dim).
         tokenizer: texts -> int64 (n, context), as ``open_clip.get_tokenizer`` gives it.
     """
 
     def __init__(
-        self, model: nn.Module, tokenizer: Callable[[list[str]], Tensor], *, name: str, device: torch.device
+        self,
+        backend: Backend,
+        tokenizer: Callable[[list[str]], Tensor],
+        preprocess: ImagePreprocess,
+        *,
+        name: str,
+        fingerprint: str,
+        device: torch.device,
     ) -> None:
-        network: Any = model.eval().requires_grad_(False).to(device)
-        self._model = network
+        self._backend = backend
         self._tokenizer = tokenizer
-        self._device = device
-        preprocess = _preprocess(PreprocessCfg(**network.visual.preprocess_cfg))
-        dim = int(self._embed(["a"]).shape[1])
+        self._photos_per_batch = PHOTOS_PER_BATCH_ON_CPU if device.type == "cpu" else PHOTOS_PER_BATCH
         self._info = EncoderInfo(
             name=name,
-            fingerprint=self._fingerprint(preprocess),
-            dim=dim,
+            fingerprint=fingerprint,
+            dim=int(self._embed(["a"]).shape[1]),
             preprocess=preprocess,
             device=str(device),
-            parameters=sum(p.numel() for p in model.parameters()),
+            parameters=backend.parameters,
             licence="that of the open_clip weights",
             description="An open_clip model; recipes by their title and ingredients through its text tower",
+            runtime=backend.runtime,
         )
 
     @property
     def info(self) -> EncoderInfo:
         return self._info
 
-    @torch.inference_mode()
     def encode_pixels(self, pixels: UInt8Array) -> Float32Array:
         """uint8 (n, size, size, 3) -> unit-norm float32 (n, dim)."""
-        batches = pixel_batches(pixels, self._info.preprocess, self._device)
-        rows = [self._model.encode_image(batch, normalize=True) for batch in batches]
-        embedded: Float32Array = torch.cat(rows).float().cpu().numpy()
-        return embedded
+        check_pixels(pixels, self._info.preprocess.size)
+        batches = _batches(pixels, self._photos_per_batch)
+        return np.concatenate([self._backend.run("image", batch) for batch in batches])
 
     def encode_images(self, images: Sequence[Image.Image]) -> Float32Array:
         """RGB pictures of any size -> unit-norm float32 (n, dim)."""
@@ -137,23 +163,60 @@ class OpenClipEncoder:
         unit: Float32Array = sums / np.linalg.norm(sums, axis=1, keepdims=True)
         return unit
 
-    @torch.inference_mode()
     def _embed(self, texts: list[str]) -> Float32Array:
-        rows = []
-        for batch in _batches(texts):
-            tokens = self._tokenizer(list(batch)).to(self._device)
-            rows.append(self._model.encode_text(tokens, normalize=True).float().cpu().numpy())
-        return np.concatenate(rows)
+        batches = _batches(texts, _TEXTS_PER_BATCH)
+        return np.concatenate([self._backend.run("text", _tokens(self._tokenizer, batch)) for batch in batches])
 
-    def _fingerprint(self, preprocess: ImagePreprocess) -> str:
-        """Weights by value, preprocessing, and what the tokenizer makes of a probe."""
-        digest = hashlib.sha256(json.dumps(asdict(preprocess), sort_keys=True).encode())
-        for name, tensor in sorted(self._model.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        probe = self._tokenizer(["Crème brûlée with 2 1/2 cups of Basmati rice & lemon!"])
-        digest.update(probe.numpy().tobytes())
-        return digest.hexdigest()
+
+class _Image(nn.Module):
+    def __init__(self, model: Any, preprocess: ImagePreprocess) -> None:
+        super().__init__()
+        self.pixels = Pixels(preprocess)
+        self.model = model
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        rows: Tensor = self.model.encode_image(self.pixels(pixels), normalize=True)
+        return rows
+
+
+class _Text(nn.Module):
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        rows: Tensor = self.model.encode_text(tokens, normalize=True)
+        return rows
+
+
+def _network(model: nn.Module, tokenizer: Callable[[list[str]], Tensor], preprocess: ImagePreprocess) -> Network:
+    model = model.eval().requires_grad_(False)
+    size = preprocess.size
+    y, x = np.mgrid[0:size, 0:size] / size
+    slopes = np.stack([np.stack(channels, axis=-1) for channels in ((x, y, 1 - x), (x * y, 1 - y, 0.5 + 0.5 * x))])
+    pixels: UInt8Array = (slopes * 255).astype(np.uint8)
+    tokens = _tokens(tokenizer, ["a photo of a bowl of tomato soup", "pasta"])
+    parts = {
+        "image": Part(_Image(model, preprocess), ((pixels,), (pixels[:1],)), ((-1, size, size, 3),)),
+        "text": Part(_Text(model), ((tokens,), (tokens[:1],)), ((-1, tokens.shape[1]),)),
+    }
+    return Network(parts, sum(parameter.numel() for parameter in model.parameters()))
+
+
+def _fingerprint(model: nn.Module, tokenizer: Callable[[list[str]], Tensor], preprocess: ImagePreprocess) -> str:
+    """Weights by value, preprocessing, and what the tokenizer makes of a probe."""
+    digest = hashlib.sha256(json.dumps(asdict(preprocess), sort_keys=True).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    probe = tokenizer(["Crème brûlée with 2 1/2 cups of Basmati rice & lemon!"])
+    digest.update(probe.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _tokens(tokenizer: Callable[[list[str]], Tensor], texts: Sequence[str]) -> Int64Array:
+    tokens: Int64Array = tokenizer(list(texts)).numpy().astype(np.int64)
+    return tokens
 
 
 def recipe_captions(recipe: RecipeText) -> list[str]:
@@ -204,6 +267,6 @@ def _impatient_hub() -> Iterator[bool]:
         socket.setdefaulttimeout(timeout)
 
 
-def _batches(items: Any) -> Iterator[Any]:
-    for start in range(0, len(items), _BATCH):
-        yield items[start : start + _BATCH]
+def _batches(items: Any, size: int) -> Iterator[Any]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

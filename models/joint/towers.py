@@ -7,11 +7,12 @@ a function of the backbones alone and can be cached.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from open_clip.model import CLIPTextCfg, CLIPVisionCfg, CustomTextCLIP
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -21,6 +22,7 @@ from models.backbones import MINILM_TOKENIZER, load_minilm, load_vision, locate,
 from models.types import Float32Array, ImagePreprocess, ResizeMode, UInt8Array
 
 Vision = Literal["tf_efficientnet_lite0", "tf_efficientnet_lite2"]
+Int64Array: TypeAlias = NDArray[np.int64]
 
 IMAGE_WIDTH = 1280
 TEXT_WIDTH = 384
@@ -28,8 +30,8 @@ MAX_TOKENS = 128  # what all-MiniLM-L6-v2 was trained with
 
 # Activations of larger batches leave a CPU's caches and are mapped anew by malloc at each layer: 32 photos, or 4,096
 # tokens, at once took twice as long as in four parts (two cores).
-_PHOTOS_PER_BATCH_ON_CPU, _PHOTOS_PER_BATCH = 8, 64
-_TOKENS_PER_BATCH_ON_CPU, _TOKENS_PER_BATCH = 1024, 16_384
+PHOTOS_PER_BATCH_ON_CPU, PHOTOS_PER_BATCH = 8, 64
+TOKENS_PER_BATCH_ON_CPU, TOKENS_PER_BATCH = 1024, 16_384
 
 
 def lite_preprocess(resize_mode: ResizeMode = "squash", size: int = 224) -> ImagePreprocess:
@@ -68,15 +70,10 @@ def normalise_pixels(pixels: UInt8Array, spec: ImagePreprocess, device: torch.de
     return scaled.sub_(mean).div_(std)
 
 
-def pixel_batches(pixels: UInt8Array, spec: ImagePreprocess, device: torch.device) -> Iterator[Tensor]:
-    """uint8 (n, size, size, 3), n > 0, in normalised batches of a size that suits the device (see
-    :func:`normalise_pixels`). Raises ValueError on another shape or dtype."""
-    size = spec.size
+def check_pixels(pixels: UInt8Array, size: int) -> None:
+    """Raises ValueError unless ``pixels`` is uint8 (n, size, size, 3) with n > 0."""
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3) or not len(pixels):
         raise ValueError(f"pixels must be uint8 (n, {size}, {size}, 3), not {pixels.dtype} {pixels.shape}")
-    step = _PHOTOS_PER_BATCH_ON_CPU if device.type == "cpu" else _PHOTOS_PER_BATCH
-    for start in range(0, len(pixels), step):
-        yield normalise_pixels(pixels[start : start + step], spec, device)
 
 
 class LineTokenizer:
@@ -105,21 +102,35 @@ class LineEncoder:
 
     def __call__(self, texts: Sequence[str]) -> Float32Array:
         """float32 (n, 384). Equal texts are encoded once; batches hold texts of similar length."""
-        unique = list(dict.fromkeys(texts))
-        position = {text: row for row, text in enumerate(unique)}
-        out = np.empty((len(unique), TEXT_WIDTH), dtype=np.float32)
-        ids = self._tokenize(unique)
         device = next(self._clip.text.parameters()).device
-        most = self._tokens_per_batch or (_TOKENS_PER_BATCH_ON_CPU if device.type == "cpu" else _TOKENS_PER_BATCH)
-        for rows in _batches([len(i) for i in ids], most):
-            width = max(len(ids[row]) for row in rows)
-            batch = torch.zeros(len(rows), width, dtype=torch.long)
-            for i, row in enumerate(rows):
-                batch[i, : len(ids[row])] = torch.tensor(ids[row])
-            with torch.inference_mode():
-                features = self._clip.encode_text(batch.to(device)).float()
-                out[rows] = functional.normalize(features, dim=-1).cpu().numpy()
-        return out[[position[text] for text in texts]]
+        most = self._tokens_per_batch or (TOKENS_PER_BATCH_ON_CPU if device.type == "cpu" else TOKENS_PER_BATCH)
+        return embed_lines(texts, self._tokenize, self._embed, most)
+
+    @torch.inference_mode()
+    def _embed(self, ids: Int64Array) -> Float32Array:
+        features = self._clip.encode_text(torch.from_numpy(ids).to(next(self._clip.text.parameters()).device)).float()
+        rows: Float32Array = functional.normalize(features, dim=-1).cpu().numpy()
+        return rows
+
+
+def embed_lines(
+    texts: Sequence[str],
+    tokenize: Callable[[Sequence[str]], list[list[int]]],
+    embed: Callable[[Int64Array], Float32Array],
+    tokens_per_batch: int,
+) -> Float32Array:
+    """Sentence embeddings float32 (n, 384) of texts, by ``embed``: int64 (m, tokens), padded with 0 -> float32
+    (m, 384). Equal texts are embedded once; batches hold texts of similar length."""
+    unique = list(dict.fromkeys(texts))
+    position = {text: row for row, text in enumerate(unique)}
+    out = np.empty((len(unique), TEXT_WIDTH), dtype=np.float32)
+    ids = tokenize(unique)
+    for rows in _batches([len(i) for i in ids], tokens_per_batch):
+        batch = np.zeros((len(rows), max(len(ids[row]) for row in rows)), dtype=np.int64)
+        for i, row in enumerate(rows):
+            batch[i, : len(ids[row])] = ids[row]
+        out[rows] = embed(batch)
+    return out[[position[text] for text in texts]]
 
 
 def _batches(lengths: Sequence[int], tokens_per_batch: int) -> Iterator[list[int]]:

@@ -23,9 +23,9 @@ RECIPES = [
 TEXTS = ["pasta", "a green salad with radishes", "pasta", "x " * 500]
 
 
-@pytest.fixture(scope="module")
-def encoder() -> JointEncoder:
-    return load_encoder("tastespace-lite")
+@pytest.fixture(scope="module", params=["torch", "openvino"])
+def encoder(request: pytest.FixtureRequest, model_cache: Path) -> JointEncoder:
+    return load_encoder("tastespace-lite", runtime=request.param, cache=model_cache)
 
 
 def test_rows_are_unit_norm_float32(encoder: JointEncoder) -> None:
@@ -80,11 +80,12 @@ def test_empty_batches_and_wrong_pixels_are_refused(encoder: JointEncoder) -> No
         encoder.encode_recipes([])
     with pytest.raises(ValueError, match="at least one picture"):
         encoder.encode_images([])
-    for wrong in (np.zeros((0, 224, 224, 3), np.uint8), np.zeros((1, 64, 64, 3), np.uint8)):
+    size = encoder.info.preprocess.size
+    for wrong in (np.zeros((0, size, size, 3), np.uint8), np.zeros((1, 64, 64, 3), np.uint8)):
         with pytest.raises(ValueError, match="pixels must be uint8"):
             encoder.encode_pixels(wrong)
     with pytest.raises(ValueError, match="pixels must be uint8"):
-        encoder.encode_pixels(np.zeros((1, 224, 224, 3), np.float32))
+        encoder.encode_pixels(np.zeros((1, size, size, 3), np.float32))
 
 
 def test_info_says_what_is_loaded(encoder: JointEncoder) -> None:
@@ -94,7 +95,7 @@ def test_info_says_what_is_loaded(encoder: JointEncoder) -> None:
     assert info.preprocess.mean == info.preprocess.std == (0.5, 0.5, 0.5)
     assert info.device == "cpu"
     assert info.parameters > 25_000_000
-    assert info.fingerprint == load_encoder("tastespace-lite").info.fingerprint
+    assert info.fingerprint == load_encoder("tastespace-lite", runtime="torch").info.fingerprint
 
 
 def _save(folder: Path, config: LiteConfig, seed: int) -> None:
@@ -111,7 +112,8 @@ def test_the_fingerprint_covers_weights_and_preprocessing(tmp_path: Path) -> Non
     _save(tmp_path / "weights", small, 1)
     _save(tmp_path / "pixels", shortest, 0)
     a, same, weights, pixels = (
-        load_encoder(f"lite:{tmp_path / name}").info.fingerprint for name in ("a", "same", "weights", "pixels")
+        load_encoder(f"lite:{tmp_path / name}", runtime="torch").info.fingerprint
+        for name in ("a", "same", "weights", "pixels")
     )
     assert a == same
     assert len({a, weights, pixels}) == 3
@@ -139,5 +141,7 @@ def test_a_changed_tower_may_come_with_the_weights(tmp_path: Path) -> None:
     changed = tensors | {"clip.visual.trunk.conv_stem.weight": torch.zeros(32, 3, 3, 3)}
     save_checkpoint(tmp_path / "changed", changed, manifest)
     photo = [plate("red")]
-    frozen, moved = (load_encoder(f"lite:{tmp_path / name}").encode_images(photo) for name in ("frozen", "changed"))
+    frozen, moved = (
+        load_encoder(f"lite:{tmp_path / name}", runtime="torch").encode_images(photo) for name in ("frozen", "changed")
+    )
     assert np.abs(frozen - moved).max() > 1e-3

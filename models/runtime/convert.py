@@ -1,0 +1,47 @@
+"""From torch modules to OpenVINO's representation, without a word to anyone.
+
+``openvino.convert_model`` reports its use over the network unless a file in the user's home forbids it. The frontend
+underneath it, which is called here, converts just the same and reports nothing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import openvino
+import torch
+from openvino.frontend import FrontEndManager
+from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+from models.runtime.network import Part
+
+
+def convert(part: Part) -> openvino.Model:
+    """One part as an OpenVINO model, in float32; its constants may share memory with the module.
+
+    Raises:
+        Exception: whatever torch's tracing or OpenVINO's frontend raise on a module that they can't take.
+    """
+    with torch.inference_mode(False), torch.no_grad(), _traceable(), warnings.catch_warnings():
+        # Tracing warns about every Python value that it takes for a constant; the probes of other shapes hold it to it.
+        warnings.simplefilter("ignore")
+        example = tuple(torch.tensor(each) for each in part.probes[0])
+        decoder = TorchScriptPythonDecoder(part.module, example_input=example)
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        model = frontend.convert(frontend.load(decoder))
+    shapes = {port: openvino.PartialShape(list(s)) for port, s in zip(model.inputs, part.shapes, strict=True)}
+    model.reshape(shapes)
+    return model
+
+
+@contextmanager
+def _traceable() -> Iterator[None]:
+    """Keep torch's attention on the path that a trace can follow: the fused one is opaque to it."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
