@@ -47,7 +47,15 @@ PREPARATIONS = words("""
     rolling coating sprinkling frying unsifted clean washing unthawed stirred squeeze tiny over rimmed rendered
     sliver snip gently hard stale scallopini sub substitute alternative note see tip approximate handful matchstick
     medallion diagonal bias angle julienne dice chop mince slice grate peel core shaved curled pulverized processed
-    blended pureed rolled unwrapped broken
+    blended pureed rolled unwrapped broken basket sleeve bulk made shaken real solid percent unsulfured unfiltered
+    slender wrapped dissolved pareve link twist tm grade cultivated brewed lid suggestion serve undiluted
+    """)
+
+#: Brands that stand before the name of what they are a brand of.
+BRANDS = words("""
+    kikkoman heinz breakstone dietz kraft philadelphia baker goya dannon oiko oscar mayer pillsbury swanson hellmann
+    mccormick campbell planter nestle hershey ghirardelli jell lyle diamond crystal johnsonville kerrygold bertolli
+    classico hodgson crosse blackwell eggland tyson perdue knorr smucker hormel borden
     """)
 
 #: Words among the PREPARATIONS or MEASURES that stay when one of these stands right behind them.
@@ -76,7 +84,7 @@ KEPT_BEFORE: Mapping[str, frozenset[str]] = MappingProxyType(
         "round": words("steak roast"),
         "pound": words("cake"),
         "head": words("cheese"),
-        "new": words("potato mexico"),
+        "new": words("potato mexico york zealand orleans"),
         "dry": words("mustard milk sherry vermouth"),
         "hard": words("cider"),
         "wild": words("rice mushroom"),
@@ -96,6 +104,7 @@ KEPT_BEFORE: Mapping[str, frozenset[str]] = MappingProxyType(
 #: And those that stay when one of these stands right before them.
 KEPT_AFTER: Mapping[str, frozenset[str]] = MappingProxyType(
     {
+        "dried": words("sun"),
         "stick": words("cinnamon bread pretzel mozzarella fish licorice"),
         "cube": words("bouillon ice broth"),
         "topping": words("whipped"),
@@ -121,7 +130,9 @@ DROPPED_PHRASES = (
     r"(?:no|without) (?:added )?(?:salt|sugar)(?: added)?",
     r"(?:bone|skin|shell|rind|stem|tail|head|peel|fat|root)s? (?:in|on|off)\b",
     r"(?:at )?room temperature",
-    r"free range",
+    r"free range|fire roasted|non ?stick|double acting|whole berry|new crop",
+    r"(?:whole|part skim|skim|percent|fat) milk(?= (?:ricotta|mozzarella|greek|yogurt|cottage|cheese))",
+    r"part skim(?! milk)",
     r"(?:oil|water|brine|salt) (?:packed|cured)|packed (?:in|with) \w+(?: oil)?",
     r"(?:very )?hot(?= (?:water|milk|cooked|tap|steamed))|ice cold",
     r"(?:semi|all) boneless|fryer(?= chicken)|live(?= (?:lobster|crab|craw|mussel|clam))",
@@ -175,6 +186,7 @@ INCOMPLETE = _COLOURS
 
 IRREGULAR: Mapping[str, str] = MappingProxyType(
     {
+        "fries": "fry",
         "leaves": "leaf",
         "loaves": "loaf",
         "halves": "half",
@@ -222,6 +234,7 @@ SINGULAR_S = words("""
     herbes des los las les texas arkansas vegas haas hass dolmas as is this us its plus minus bus gas christmas
     thanksgiving cointreau calvados piments fines topless snickers reeses cheerios doritos fritos tostitos oreos
     swans andes chris louis cassis pancreas mas ras pernods pernod mars hors paris provence bras haricots verts tres
+    pastis coulis chablis haggis basis iris
     """)
 
 #: A name with one of these words is a tool, a heading or a note.
@@ -231,7 +244,7 @@ NOT_IN_INGREDIENTS = words("""
     accompaniment direction instruction note assembly mixture decoration popsicle wooden bamboo plastic ingredient
     recipe layer request original but up option wood metal aluminum kitchen supermarket substitution optionally
     persian electric plank taste ramekin mandoline skillet brush container minute hour bengal cook cutlery baster
-    torch candle
+    torch candle specialty mail slow cooker pestle ready drizzling canning
     """)
 
 #: And these are no ingredients when they stand alone: headings, qualities, parts.
@@ -243,5 +256,5 @@ NOT_ALONE = words("""
     california southern country classic traditional original favorite baker kraft philadelphia planter johnsonville
     pillsbury individual strong elbow kosher mixing bone eye leg wing thigh fillet filet steak meat side stem seed
     leaf root crumb kernel mix blend seasoning serving twist sprig flake powder extract food layer semi zest peel
-    rind
+    rind neck hickory steel sweetened flat turkish gala anjou baking juice persian bosc whole canned
     """)

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Set
 
 from models.words.lexicon import (
+    BRANDS,
     DROPPED_PHRASES,
     INCOMPLETE,
     IRREGULAR,
@@ -44,7 +45,7 @@ def singular(word: str) -> str:
     """The singular of a lower-case English word; a word that is not a plural comes back as it is."""
     if word in IRREGULAR:
         return IRREGULAR[word]
-    if len(word) < 4 or word in SINGULAR_S or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+    if len(word) < 4 or word in SINGULAR_S or not word.endswith("s") or word.endswith(("ss", "us")):
         return word
     if word.endswith("ies"):
         return word[:-3] + "y" if len(word) > 5 or word in ("pies", "dies") else word[:-1]
@@ -230,7 +231,7 @@ def _kept(words: list[str]) -> list[str]:
 
 def _is_dropped(word: str) -> bool:
     adverb = len(word) > 4 and word.endswith("ly") and word not in ("jelly", "curly", "holly", "chilly", "belly")
-    return adverb or len(word) == 1 or word in MEASURES or word in PREPARATIONS
+    return adverb or len(word) == 1 or word in MEASURES or word in PREPARATIONS or word in BRANDS
 
 
 def _without_counts(kept: list[str]) -> list[str]:
@@ -242,7 +243,11 @@ def _without_counts(kept: list[str]) -> list[str]:
         kept = [word for word in kept if word != "clove"]
     if "celery" in kept:
         kept = [word for word in kept if word not in ("rib", "heart")]
-    if kept[0] in ("fillet", "filet") and kept[1] != "mignon":
+    if kept[-1] in ("top", "green", "bottom") and kept[-2] in ("onion", "scallion"):
+        kept = kept[:-1]
+    if kept == ["dill", "weed"] or kept == ["ginger", "root"]:
+        kept = kept[:1]
+    if len(kept) > 1 and kept[0] in ("fillet", "filet") and kept[1] != "mignon":
         kept = kept[1:]
     if len(kept) > 1 and kept[-1] == "leaf" and kept[-2] != "bay":
         kept = kept[:-1]
