@@ -12,12 +12,14 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.bodies import JSON, MULTIPART
 from app.problems import MEDIA_TYPE, PROBLEM_TYPES
+from app.schemas.arithmetic import QueryIn
 from app.schemas.common import ProblemDetails
 from app.schemas.filters import FilterIn
 from app.schemas.images import ImageFields, ImageIn, ImagePatch
 from app.schemas.jobs import FolderImport
 from app.schemas.recipes import RecipeFields, RecipeIn, RecipePatch
 from app.schemas.search import ImageSearch, RecipeSearch
+from app.schemas.tagging import TagPhoto
 
 _REF = "#/components/schemas/{model}"
 _HAND_READ_BODIES: tuple[type[BaseModel], ...] = (
@@ -29,16 +31,18 @@ _HAND_READ_BODIES: tuple[type[BaseModel], ...] = (
     ImageFields,
     ImagePatch,
     FilterIn,
+    QueryIn,
     RecipeSearch,
     ImageSearch,
     FolderImport,
+    TagPhoto,
 )
 
 TAGS = (
     {"name": "search", "description": "Find recipes and photos by each other, by text and by tags."},
     {"name": "recipes", "description": "Recipes, plainly or as schema.org JSON-LD."},
     {"name": "images", "description": "Photos, their files and thumbnails."},
-    {"name": "tags", "description": "The tags of the catalogue."},
+    {"name": "tags", "description": "Tags of photos, and those of the catalogue."},
     {"name": "ingredients", "description": "Which ingredients are alike, by word vectors."},
     {"name": "imports", "description": "Bring whole collections in, in the background."},
     {"name": "system", "description": "Health, models, metrics."},

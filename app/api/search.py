@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from app.api.bodies import (
-    JSON,
-    MULTIPART,
-    form_file,
-    form_text,
-    media_type,
-    read_form,
-    read_json,
-    strict_json,
-    unsupported,
-    validated,
-)
 from app.api.deps import RuntimeDep
 from app.api.openapi import FILE, body, form_content, json_content, problems, ref
-from app.api.present import addresses, image_out, recipe_out
-from app.ids import check_id
+from app.api.present import addresses, expanded_out, image_out, recipe_out
+from app.api.queries import read_query
+from app.schemas.arithmetic import QueryIn
 from app.schemas.filters import FilterIn
 from app.schemas.search import (
     ImageHit,
     ImageHits,
     ImageSearch,
-    PhotoSearch,
     RecipeHit,
     RecipeHits,
     RecipeSearch,
     TermOut,
 )
-from app.services.query import Item, Photo, Query, Source, TagSum, Text, WholeRecipe
+from app.services.query import MAX_PHOTOS, Query
 from app.services.search import Answer, Found
+from index.algebra import Strategy
+from index.expression import MAX_LENGTH
 from index.types import Kind, StoredImage, StoredRecipe
 
 router = APIRouter(prefix="/search", tags=["search"])
@@ -47,6 +39,7 @@ _PROBLEMS = problems(
     "unsupported-media-type",
     "invalid-picture",
     "cancelled-out",
+    "negative-only",
     "encoding-failed",
     "at-capacity",
     "unavailable",
@@ -54,13 +47,23 @@ _PROBLEMS = problems(
 )
 _PHOTO = form_content(
     {
-        "file": dict(FILE),
+        "file": {
+            "type": "array",
+            "items": dict(FILE),
+            "minItems": 1,
+            "maxItems": MAX_PHOTOS,
+            "description": "The photo; several, repeated under this name, where an expression or query combines them.",
+        },
         "k": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10},
         "offset": {"type": "integer", "minimum": 0, "maximum": 10000, "default": 0},
         "filter": {"type": "string", "contentMediaType": "application/json", "contentSchema": ref(FilterIn)},
+        "expression": {"type": "string", "maxLength": MAX_LENGTH, "description": "As in a JSON body."},
+        "strategy": {"type": "string", "enum": list(Strategy), "description": "Beside an expression."},
+        "balance": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "query": {"type": "string", "contentMediaType": "application/json", "contentSchema": ref(QueryIn)},
     },
     ["file"],
-    {"file": "(bytes of dinner.jpg)", "k": 5, "filter": '{"tags_none": ["dessert"]}'},
+    {"file": ["(bytes of dinner.jpg)"], "k": 5, "expression": "photo + pasta - rice"},
 )
 
 
@@ -73,14 +76,9 @@ _PHOTO = form_content(
 )
 async def search_recipes(request: Request, runtime: RuntimeDep) -> JSONResponse:
     """By a photo (multipart form with `file`), or by JSON with exactly one of `image_id`, `text`, `recipe`,
-    `recipe_id`. The item that is asked with is left out of the answer."""
-    if media_type(request) == MULTIPART:
-        query = await _photo_query(request, Kind.RECIPE)
-    elif media_type(request) == JSON:
-        wanted = validated(RecipeSearch, await read_json(request))
-        query = _query(Kind.RECIPE, wanted, _source(wanted))
-    else:
-        raise unsupported(request, JSON, MULTIPART)
+    `recipe_id`, or an arithmetic of any of them: `expression` as text or `query` as a list of terms, with the uploaded
+    files if it is a form. What is asked with is left out of the answer."""
+    query = await read_query(request, Kind.RECIPE, RecipeSearch)
     answer = await runtime.search.find(query)
     where = addresses(request)
     hits = [
@@ -88,9 +86,7 @@ async def search_recipes(request: Request, runtime: RuntimeDep) -> JSONResponse:
         for hit in answer.hits
         if isinstance(hit.item, StoredRecipe)
     ]
-    return _response(
-        RecipeHits(k=query.k, offset=query.offset, took_ms=answer.timings.milliseconds(), hits=hits), answer
-    )
+    return _response(RecipeHits(**_about(query, answer), hits=hits), answer)
 
 
 @router.post(
@@ -102,14 +98,9 @@ async def search_recipes(request: Request, runtime: RuntimeDep) -> JSONResponse:
 )
 async def search_images(request: Request, runtime: RuntimeDep) -> JSONResponse:
     """By JSON with exactly one of `recipe` (whole or in part), `recipe_id`, `text`, `image_id`, `tags` (to include and
-    to exclude, with weights), or by a photo (multipart form with `file`). The item that is asked with is left out."""
-    if media_type(request) == MULTIPART:
-        query = await _photo_query(request, Kind.IMAGE)
-    elif media_type(request) == JSON:
-        wanted = validated(ImageSearch, await read_json(request))
-        query = _query(Kind.IMAGE, wanted, _source(wanted))
-    else:
-        raise unsupported(request, JSON, MULTIPART)
+    to exclude, with weights), by a photo (multipart form with `file`), or by an arithmetic of any of them: `expression`
+    as text or `query` as a list of terms, with the uploaded files if it is a form. What is asked with is left out."""
+    query = await read_query(request, Kind.IMAGE, ImageSearch)
     answer = await runtime.search.find(query)
     where = addresses(request)
     hits = [
@@ -117,46 +108,22 @@ async def search_images(request: Request, runtime: RuntimeDep) -> JSONResponse:
         for hit in answer.hits
         if isinstance(hit.item, StoredImage)
     ]
-    return _response(
-        ImageHits(k=query.k, offset=query.offset, took_ms=answer.timings.milliseconds(), hits=hits), answer
-    )
-
-
-def _source(wanted: RecipeSearch | ImageSearch) -> Source:
-    if wanted.image_id is not None:
-        return Item(Kind.IMAGE, check_id(wanted.image_id))
-    if wanted.recipe_id is not None:
-        return Item(Kind.RECIPE, check_id(wanted.recipe_id))
-    if wanted.recipe is not None:
-        return WholeRecipe(wanted.recipe.to_recipe())
-    if isinstance(wanted, ImageSearch) and wanted.tags is not None:
-        return TagSum(tuple(wanted.tags.weighted()))
-    return Text(wanted.text or "")
-
-
-def _query(kind: Kind, window: RecipeSearch | ImageSearch | PhotoSearch, source: Source) -> Query:
-    return Query(kind=kind, source=source, k=window.k, offset=window.offset, filter=window.filter.to_filter())
-
-
-async def _photo_query(request: Request, kind: Kind) -> Query:
-    fields = frozenset({"file", "k", "offset", "filter"})
-    async with read_form(request, max_files=1, fields=fields) as form:
-        file = form_file(form, "file")
-        values: dict[str, object] = {}
-        for name in ("k", "offset"):
-            if (text := form_text(form, name)) is not None:
-                values[name] = text
-        if text := form_text(form, "filter"):
-            values["filter"] = strict_json(text.encode(), "filter")
-        window = validated(PhotoSearch, values)
-        data = await file.read()
-    return _query(kind, window, Photo(data))
+    return _response(ImageHits(**_about(query, answer), hits=hits), answer)
 
 
 def _terms(hit: Found) -> list[TermOut] | None:
     if hit.terms is None:
         return None
     return [TermOut(term=term.term, weight=term.weight, contribution=term.contribution) for term in hit.terms]
+
+
+def _about(query: Query, answer: Answer) -> dict[str, Any]:
+    return {
+        "k": query.k,
+        "offset": query.offset,
+        "took_ms": answer.timings.milliseconds(),
+        "expanded_ingredients": expanded_out(answer.expanded),
+    }
 
 
 def _response(hits: BaseModel, answer: Answer) -> JSONResponse:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from app.schemas.arithmetic import Balance, ExpressionIn, QueryIn, StrategyIn
 from app.schemas.common import MAX_K, MAX_OFFSET, Finite, ItemId, Query, Request, Response, Tag
-from app.schemas.filters import FilterIn
+from app.schemas.filters import ExpandedIngredients, FilterIn
 from app.schemas.images import EXAMPLE_STORED_IMAGE, ImageOut
 from app.schemas.recipes import EXAMPLE_STORED_RECIPE, RecipeOut, RecipePart
 
@@ -22,7 +23,20 @@ class Window(Request):
     filter: FilterIn = FilterIn()
 
 
-class _Search(Window):
+class _Arithmetic(Window):
+    query: QueryIn | None = None
+    expression: ExpressionIn | None = None
+    strategy: StrategyIn | None = None
+    balance: Balance | None = None
+
+    @model_validator(mode="after")
+    def _beside_an_expression(self) -> Self:
+        if self.expression is None and (self.strategy is not None or self.balance is not None):
+            raise ValueError("strategy and balance stand beside an expression; a query has them within")
+        return self
+
+
+class _Search(_Arithmetic):
     sources: ClassVar[tuple[str, ...]]
 
     @model_validator(mode="after")
@@ -39,18 +53,20 @@ class _Search(Window):
 
 
 class RecipeSearch(_Search):
-    """Recipes by a stored photo, by text, by a recipe (whole or in part) or by a stored recipe."""
+    """Recipes by a stored photo, text, a recipe (whole or in part), a stored recipe, or an arithmetic of them."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
                 {"image_id": "carbonara-1", "k": 5},
                 {"text": "something warm with chickpeas", "filter": {"tags_none": ["meat"]}},
+                {"text": "noodles", "filter": {"ingredients_all": ["scallion"], "expand_ingredients": True}},
                 {"recipe": {"ingredients": ["rice", "saffron", "mussels"]}},
+                {"expression": "@carbonara-1 + mushroom - 0.5:meat", "balance": 0.6},
             ]
         }
     )
-    sources: ClassVar[tuple[str, ...]] = ("image_id", "text", "recipe", "recipe_id")
+    sources: ClassVar[tuple[str, ...]] = ("image_id", "text", "recipe", "recipe_id", "query", "expression")
 
     image_id: ItemId | None = None
     text: Query | None = None
@@ -86,7 +102,7 @@ class TagTerms(Request):
 
 
 class ImageSearch(_Search):
-    """Photos by a recipe (whole or in part), a stored recipe, text, a stored photo, or tags."""
+    """Photos by a recipe (whole or in part), a stored recipe, text, a stored photo, tags, or an arithmetic of them."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -94,10 +110,17 @@ class ImageSearch(_Search):
                 {"tags": {"include": ["pasta", {"tag": "tomato", "weight": 0.5}], "exclude": ["meat"]}, "k": 12},
                 {"recipe": {"title": "Paella", "ingredients": ["rice", "saffron"]}},
                 {"text": "a bowl of noodle soup", "filter": {"has_recipe": True}},
+                {"expression": '@carbonara-1 + "green onion" - bacon', "strategy": "text_difference"},
+                {
+                    "query": {
+                        "terms": [{"image_id": "carbonara-1"}, {"tag": "soup"}, {"tag": "meat", "weight": -0.5}],
+                        "strategy": "best_score",
+                    }
+                },
             ]
         }
     )
-    sources: ClassVar[tuple[str, ...]] = ("recipe", "recipe_id", "text", "image_id", "tags")
+    sources: ClassVar[tuple[str, ...]] = ("recipe", "recipe_id", "text", "image_id", "tags", "query", "expression")
 
     recipe: RecipePart | None = None
     recipe_id: ItemId | None = None
@@ -116,7 +139,7 @@ class TermOut(Response):
 
 class _Hit(Response):
     id: str
-    score: float = Field(ge=-1, le=1, description="Cosine of query and item.")
+    score: float = Field(ge=-1, le=1, description="Cosine of query and item; of `best_score` its own, in [-1, 1].")
     terms: list[TermOut] | None = Field(default=None, description="For queries of several terms.")
 
 
@@ -132,6 +155,7 @@ class _Hits(Response):
     k: int
     offset: int
     took_ms: dict[str, float] = Field(description="Milliseconds by stage; also in the Server-Timing header.")
+    expanded_ingredients: ExpandedIngredients = None
 
 
 class RecipeHits(_Hits):
@@ -144,6 +168,7 @@ class RecipeHits(_Hits):
                     "k": 1,
                     "offset": 0,
                     "took_ms": {"decode": 4.1, "encode": 12.9, "search": 0.6, "fetch": 1.2},
+                    "expanded_ingredients": None,
                     "hits": [
                         {"id": "spaghetti-carbonara", "score": 0.61, "terms": None, "recipe": EXAMPLE_STORED_RECIPE}
                     ],
@@ -165,6 +190,7 @@ class ImageHits(_Hits):
                     "k": 1,
                     "offset": 0,
                     "took_ms": {"encode": 5.2, "search": 0.6, "fetch": 1.2},
+                    "expanded_ingredients": None,
                     "hits": [
                         {
                             "id": "carbonara-1",
@@ -184,9 +210,12 @@ class ImageHits(_Hits):
     hits: list[ImageHit]
 
 
-class PhotoSearch(BaseModel):
-    """The form fields beside an uploaded photo; ``filter`` is JSON."""
+class PhotoSearch(_Arithmetic):
+    """The form fields beside uploaded photos; ``filter`` and ``query`` are JSON. Without a ``query`` or ``expression``
+    the one photo is the query."""
 
-    k: int = Field(default=10, ge=1, le=MAX_K)
-    offset: int = Field(default=0, ge=0, le=MAX_OFFSET)
-    filter: FilterIn = FilterIn()
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.query is not None and self.expression is not None:
+            raise ValueError("give one of query, expression (got both)")
+        return self

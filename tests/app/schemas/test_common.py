@@ -67,6 +67,8 @@ def test_each_source_alone_is_taken(model: type[RecipeSearch] | type[ImageSearch
         "text": "x",
         "recipe": {"title": "x"},
         "tags": {"include": ["x", {"tag": "y", "weight": 2}], "exclude": ["z"]},
+        "query": {"terms": [{"tag": "x"}, {"photo": 2, "weight": -1}]},
+        "expression": "x - photo2",
     }
     for name in model.sources:
         assert model.model_validate({name: values[name]}).source == name
