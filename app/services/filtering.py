@@ -28,15 +28,17 @@ class Widened:
 def widen(wanted: Filter, words: Expander) -> Widened:
     """Let each name of the ingredient conditions also stand for those that ``words`` expands it to.
 
-    A name stays what it was asked as, beside its canonical form, so widening never loses a recipe from
-    ``ingredients_all`` and ``ingredients_any`` and never lets one through ``ingredients_none``.
+    A name stays what it was asked as, so widening never loses a recipe from ``ingredients_all`` and ``ingredients_any``
+    and never lets one through ``ingredients_none``. A name that nothing else means the same as stands for itself alone,
+    not for its canonical form, which may say less ("unsalted butter": "butter").
     """
     names: dict[str, tuple[str, ...]] = {}
 
     def alternatives(name: str) -> tuple[str, ...]:
         if name not in names:
+            found = words.expand(name)
             by_words: dict[tuple[str, ...], str] = {}
-            for one in (name, *words.expand(name)):
+            for one in (name, *(found if len(found) > 1 else ())):
                 by_words.setdefault(ingredient_words(one), one)
             by_words.pop((), None)
             names[name] = tuple(by_words.values())
@@ -55,7 +57,7 @@ def widen(wanted: Filter, words: Expander) -> Widened:
 
 
 async def resolve(wanted: Filter, resources: Resources, *, expand: bool) -> Widened:
-    """The filter to search by. Raises WordsUnavailableError where it is to be widened and there are no word vectors."""
+    """The filter to search by, widened where that was asked."""
     if not expand:
         return Widened(wanted)
     if not (wanted.ingredients_all or wanted.ingredients_any or wanted.ingredients_none):

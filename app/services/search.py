@@ -66,7 +66,6 @@ class Search:
             EngineError: the model is at capacity, late, or not there.
             Problem: 422: a condition of the filter is wrong, or the model refused the query; what is wrong with one of
                 several terms, with its place.
-            WordsUnavailableError: ingredients are to be expanded, and there are no word vectors.
             TimeoutError: it took longer than a request may.
         """
         timings = Timings()

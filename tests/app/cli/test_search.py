@@ -52,6 +52,24 @@ def test_filters_and_k(filled: Tastespace) -> None:
     assert len(ids(filled("search", "recipes", "--text", "rice", "-k", "1", "--json").stdout)) == 1
 
 
+def test_filters_by_ingredient(filled: Tastespace, tmp_path: Path) -> None:
+    lines = [{"id": "noodles", "title": "noodles", "ingredients": ["2 green onions", "pasta"]}]
+    write_lines(tmp_path / "more" / "recipes.jsonl", lines)
+    assert filled("import", tmp_path / "more").exit_code == 0
+    ask = ("search", "recipes", "--text", "rice", "--json")
+    assert set(ids(filled(*ask, "--ingredient", "Pasta").stdout)) == {"pasta", "noodles"}
+    assert set(ids(filled(*ask, "--ingredient", "pasta", "--no-ingredient", "green onion").stdout)) == {"pasta"}
+    assert ids(filled(*ask, "--ingredient", "scallion").stdout) == []
+    widened = filled(*ask, "--ingredient", "scallion", "--expand-ingredients").stdout
+    assert ids(widened) == ["noodles"]
+    assert "green onion" in json.loads(widened)["expanded_ingredients"]["scallion"]
+    table = filled("search", "recipes", "--text", "rice", "--ingredient", "scallion", "--expand-ingredients")
+    assert "scallion: scallion, green onion" in table.stdout
+    refused = filled(*ask, "--ingredient", "-")
+    assert refused.exit_code == 1
+    assert "no letter or digit" in refused.output
+
+
 def test_the_table(filled: Tastespace) -> None:
     result = filled("search", "recipes", "--text", "rice")
     assert result.exit_code == 0

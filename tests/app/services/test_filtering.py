@@ -50,6 +50,12 @@ def test_every_ingredient_is_widened_and_nothing_else() -> None:
     }
 
 
+def test_a_name_that_nothing_else_means_the_same_as_stands_for_itself() -> None:
+    widened = widen(Filter(ingredients_all=(("4 smoked eels",),)), Known({"4 smoked eels": ("eel",)}))
+    assert widened.filter.ingredients_all == (("4 smoked eels",),)
+    assert widened.names == {"4 smoked eels": ("4 smoked eels",)}
+
+
 @given(
     st.lists(st.sampled_from(["scallion", "Scallions", "aubergine", "cr\u00e8me", "rice"]), max_size=4),
     st.dictionaries(st.sampled_from(["scallion", "rice"]), st.lists(st.text(max_size=6), max_size=4).map(tuple)),
