@@ -47,15 +47,25 @@ from app.api.present import (
 from app.problems import field_problem
 from app.runtime import Runtime
 from app.schemas.common import MultiStatus, merge_patch
-from app.schemas.images import ImageFields, ImageIn, ImageOut, ImagePage, ImagePatch
+from app.schemas.images import AutoTagFields, ImageFields, ImageIn, ImageOut, ImagePage, ImagePatch
 from app.services.filtering import resolve
 from app.services.ingest import PictureChange
-from app.services.items import Bundle, ItemOutcome, PictureItem
+from app.services.items import AutoTags, Bundle, ItemOutcome, PictureItem
 from index.types import Kind, Picture, StoredImage, UnknownItemError, WriteStatus
 
 router = APIRouter(prefix="/images", tags=["images"])
 
-_WRITE_PROBLEMS = (*WRITE_PROBLEMS, "invalid-picture")
+_WRITE_PROBLEMS = (*WRITE_PROBLEMS, "invalid-picture", "tagger-unavailable")
+_AUTO_TAGS = {
+    "auto_tags": {"type": "boolean", "default": False, "description": "Let the trained head add tags to yours."},
+    "auto_tags_min": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1,
+        "description": "Probability from which a tag is added; left out: the threshold of the head's training.",
+    },
+}
+_AUTO_TAG_FIELDS = frozenset(_AUTO_TAGS)
 _UPLOAD = form_content(
     {
         "files": {"type": "array", "items": dict(FILE), "description": "JPEG, PNG, WebP, GIF or AVIF."},
@@ -65,6 +75,7 @@ _UPLOAD = form_content(
             "contentSchema": {"type": "array", "items": ref(ImageIn)},
             "description": "A JSON list with one object per file, in the same order.",
         },
+        **_AUTO_TAGS,
     },
     ["files"],
     {"files": ["(bytes of carbonara.jpg)"], "metadata": '[{"id": "carbonara-1", "tags": ["pasta"]}]'},
@@ -73,6 +84,7 @@ _ONE_FILE = form_content(
     {
         "file": dict(FILE),
         "metadata": {"type": "string", "contentMediaType": "application/json", "contentSchema": ref(ImageFields)},
+        **_AUTO_TAGS,
     },
     ["file"],
     {"file": "(bytes of carbonara.jpg)", "metadata": '{"title": "A plate of carbonara", "tags": ["pasta"]}'},
@@ -94,12 +106,14 @@ _ONE_FILE = form_content(
 async def create_images(request: Request, runtime: RuntimeDep) -> Response:
     """A multipart form with 1 or more `files` and, if you like, `metadata`: a JSON list with an object for each file.
 
+    With `auto_tags` the tags that the photo shows follow yours; `auto_tags` of the answer says which they are.
     Identical bytes are stored once, whatever their number of ids."""
     most = runtime.settings.max_upload_files
-    async with read_form(request, max_files=most, fields=frozenset({"files", "metadata"})) as form:
+    async with read_form(request, max_files=most, fields=_AUTO_TAG_FIELDS | {"files", "metadata"}) as form:
         files = form_files(form, "files")
         said = _metadata(form, len(files))
-        items = [await _item(file, fields, fields.id) for file, fields in zip(files, said, strict=True)]
+        auto = _auto_tags(form)
+        items = [await _item(file, fields, fields.id, auto) for file, fields in zip(files, said, strict=True)]
     if len(items) == 1:
         outcome = await runtime.ingest.put_image(items[0])
         return await _stored_answer(request, runtime, outcome)
@@ -158,14 +172,14 @@ async def get_image(request: Request, runtime: RuntimeDep, item_id: ItemIdDep) -
 async def put_image(request: Request, runtime: RuntimeDep, item_id: ItemIdDep) -> Response:
     """A multipart form with one `file` and, if you like, `metadata`, a JSON object. Replaces the whole photo;
     `If-Match` and `If-None-Match: *` are honoured."""
-    async with read_form(request, max_files=1, fields=frozenset({"file", "metadata"})) as form:
+    async with read_form(request, max_files=1, fields=_AUTO_TAG_FIELDS | {"file", "metadata"}) as form:
         file = form_file(form, "file")
         text = form_text(form, "metadata")
         fields = ImageIn() if text is None else validated(ImageIn, strict_json(text.encode(), "metadata"), "metadata")
         if fields.id is not None and fields.id != item_id:
             raise field_problem("metadata.id", "differs from the id in the address; leave it out")
         revision = await expected_revision(request, lambda: runtime.library.image(item_id))
-        item = await _item(file, fields, item_id, revision)
+        item = await _item(file, fields, item_id, _auto_tags(form), revision)
     outcome = await runtime.ingest.put_image(item)
     return await _stored_answer(request, runtime, outcome)
 
@@ -220,7 +234,15 @@ def _metadata(form: FormData, count: int) -> Sequence[ImageIn]:
     return [validated(ImageIn, value, f"metadata.{place}") for place, value in enumerate(values)]
 
 
-async def _item(file: UploadFile, fields: ImageFields, item_id: str | None, revision: int | None = None) -> PictureItem:
+def _auto_tags(form: FormData) -> AutoTags | None:
+    given = {name: text for name in _AUTO_TAG_FIELDS if (text := form_text(form, name)) is not None}
+    wanted = validated(AutoTagFields, given)
+    return AutoTags(wanted.auto_tags_min) if wanted.auto_tags else None
+
+
+async def _item(
+    file: UploadFile, fields: ImageFields, item_id: str | None, auto: AutoTags | None, revision: int | None = None
+) -> PictureItem:
     return PictureItem(
         data=await file.read(),
         id=item_id,
@@ -230,6 +252,7 @@ async def _item(file: UploadFile, fields: ImageFields, item_id: str | None, revi
         extra=fields.extra,
         revision=revision,
         recipe_ids=None if fields.recipe_ids is None else tuple(fields.recipe_ids),
+        auto_tags=auto,
     )
 
 

@@ -14,6 +14,7 @@ from app.schemas.common import ItemResult, MultiStatus
 from app.schemas.images import ImageLinks, ImageOut
 from app.schemas.recipes import RecipeLinks, RecipeOut
 from app.services.items import ItemError, ItemOutcome
+from app.services.taggers import automatic_tags
 from index.types import Kind, Stored, StoredImage, StoredRecipe, WriteStatus
 
 _OUTCOMES: dict[WriteStatus, Literal["created", "updated", "unchanged"]] = {
@@ -95,6 +96,7 @@ def image_out(item: StoredImage, where: Addresses) -> ImageOut:
             "id": item.id,
             "title": picture.title,
             "tags": list(picture.tags),
+            "auto_tags": automatic_tags(picture),
             "extra": dict(picture.extra),
             "generated": picture.generated,
             "recipe_ids": list(item.recipe_ids),

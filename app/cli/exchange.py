@@ -16,6 +16,7 @@ from app.cli.common import (
     DataDir,
     DeviceOption,
     EncoderOption,
+    RuntimeOption,
     load_settings,
     require_catalogue,
     run,
@@ -27,6 +28,7 @@ from app.cli.progress import StageProgress
 if TYPE_CHECKING:
     from app.importers.base import ImportProblem
     from app.importers.run import ImportReport
+    from app.services.items import AutoTags
     from app.settings import Settings
 
 _SHOWN_PROBLEMS = 20
@@ -44,11 +46,16 @@ def import_command(
     demo: Annotated[bool, typer.Option("--demo", help="Import the public-domain-recipes collection instead.")] = False,
     demo_url: Annotated[str, typer.Option(envvar="TASTESPACE_DEMO_URL", help="Where --demo finds it.")] = DEMO_URL,
     folder_tags: Annotated[bool, typer.Option(help="Pictures without recipes: make the folder's name a tag.")] = True,
+    auto_tags: Annotated[bool, typer.Option("--auto-tags", help="Add the tags that a photo shows to its own.")] = False,
+    auto_tags_min: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Probability from which a tag is added.", show_default=False)
+    ] = None,
     problems_file: Annotated[
         Path | None, typer.Option("--problems", help="Write every problem here, as JSON lines.")
     ] = None,
     encoder: EncoderOption = None,
     device: DeviceOption = None,
+    runtime: RuntimeOption = None,
     data_dir: DataDir = None,
 ) -> None:
     """Import recipes and photos.
@@ -59,14 +66,19 @@ def import_command(
     """
     if (path is None) != demo:
         raise typer.BadParameter("give a PATH, or --demo, and not both")
-    settings = load_settings(ctx, encoder=encoder, device=device, data_dir=data_dir)
+    if auto_tags_min is not None and not auto_tags:
+        raise typer.BadParameter("--auto-tags-min needs --auto-tags")
+    from app.services.items import AutoTags
+
+    automatic = AutoTags(auto_tags_min) if auto_tags else None
+    settings = load_settings(ctx, encoder=encoder, device=device, runtime=runtime, data_dir=data_dir)
     problems: list[ImportProblem] = []
     with tempfile.TemporaryDirectory() as folder:
         source = path
         if source is None:
             source, format_name = Path(folder) / "demo.zip", "hugo"
             _download(demo_url, source, settings.import_max_bytes)
-        report = run(_import(settings, source, format_name, folder_tags, problems, builtin=demo))
+        report = run(_import(settings, source, format_name, folder_tags, automatic, problems, builtin=demo))
     if problems_file is not None:
         lines = (json.dumps({"source": each.source, "detail": each.detail, "lost": each.lost}) for each in problems)
         problems_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -80,6 +92,7 @@ async def _import(
     source: Path,
     format_name: str | None,
     folder_tags: bool,
+    auto_tags: AutoTags | None,
     problems: list[ImportProblem],
     *,
     builtin: bool,
@@ -97,6 +110,9 @@ async def _import(
             progress.advance("importing", report.done, max(report.total, report.done), note)
 
         async with Runtime.open(settings) as runtime:
+            if auto_tags is not None:
+                # One error for the import, not one for each of its photos.
+                runtime.resources.taggers.head()
             if builtin:
                 await runtime.fill_builtin()
             return await run_import(
@@ -106,6 +122,7 @@ async def _import(
                 on_problem=problems.append,
                 format=format_name,
                 folder_tags=folder_tags,
+                auto_tags=auto_tags,
             )
 
 

@@ -18,7 +18,7 @@ from app.engine.types import Priority, SaturatedError
 from app.importers.archive import ArchiveLimits
 from app.importers.base import Entry, ImportItem, ImportProblem
 from app.importers.detect import Source, open_source
-from app.services.items import Bundle, BundleOutcome
+from app.services.items import AutoTags, Bundle, BundleOutcome
 from app.settings import Settings
 from index.types import Kind
 
@@ -111,8 +111,9 @@ async def run_import(
     should_cancel: Callable[[], bool] | None = None,
     format: str | None = None,  # noqa: A002 - the name users know
     folder_tags: bool = True,
+    auto_tags: AutoTags | None = None,
 ) -> ImportReport:
-    """Import a folder, a file or a zip archive.
+    """Import a folder, a file or a zip archive; with ``auto_tags`` its photos get tags by what they show.
 
     ``on_progress`` is called after every chunk and ``on_problem`` for every problem, both in the event loop;
     ``should_cancel`` is asked between chunks, and what is stored by then stays.
@@ -131,7 +132,7 @@ async def run_import(
     )
     found = await asyncio.to_thread(opened.__enter__)
     try:
-        work = _Import(runtime.ingest, on_progress, on_problem, should_cancel or (lambda: False))
+        work = _Import(runtime.ingest, on_progress, on_problem, should_cancel or (lambda: False), auto_tags)
         return await work.run(found)
     finally:
         await asyncio.to_thread(opened.__exit__, None, None, None)
@@ -145,6 +146,7 @@ class _Import:
     on_progress: OnProgress | None
     on_problem: OnProblem | None
     should_cancel: Callable[[], bool]
+    auto_tags: AutoTags | None = None
     report: ImportReport = ImportReport()
     problems: list[ImportProblem] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
@@ -197,7 +199,7 @@ class _Import:
                 task.result()
 
     async def _store(self, chunk: Sequence[ImportItem]) -> None:
-        outcomes = await self._put([item.bundle for item in chunk])
+        outcomes = await self._put([self._asking(item.bundle) for item in chunk])
         for item, outcome in zip(chunk, outcomes, strict=True):
             for part in outcome.parts:
                 status = part.result.status.value if part.result else "failed"
@@ -209,6 +211,12 @@ class _Import:
                     self._problem(ImportProblem(item.source, f"{part.kind} {part.id}: {part.error.detail}"), read=True)
         self.report = replace(self.report, done=self.report.done + len(chunk))
         self._tell()
+
+    def _asking(self, bundle: Bundle) -> Bundle:
+        """The bundle whose photos ask for automatic tags, if the import does."""
+        if self.auto_tags is None:
+            return bundle
+        return replace(bundle, pictures=tuple(replace(each, auto_tags=self.auto_tags) for each in bundle.pictures))
 
     async def _put(self, bundles: Sequence[Bundle]) -> list[BundleOutcome]:
         while True:

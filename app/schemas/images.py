@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 from pydantic.config import JsonDict
 
 from app.schemas.common import Extra, ItemId, Request, Response, Tag, Tags, Title
@@ -15,6 +15,7 @@ EXAMPLE_STORED_IMAGE: JsonDict = {
     "id": "carbonara-1",
     "title": "A plate of carbonara",
     "tags": ["pasta"],
+    "auto_tags": [],
     "extra": {},
     "generated": False,
     "recipe_ids": ["spaghetti-carbonara"],
@@ -61,6 +62,19 @@ class ImageIn(ImageFields):
     id: ItemId | None = None
 
 
+class AutoTagFields(Request):
+    """Form fields that ask for automatic tags."""
+
+    auto_tags: bool = False
+    auto_tags_min: float | None = Field(default=None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _minimum_of_what(self) -> Self:
+        if self.auto_tags_min is not None and not self.auto_tags:
+            raise ValueError("auto_tags_min needs auto_tags=true")
+        return self
+
+
 class ImagePatch(Request):
     """Changes as a JSON merge patch (RFC 7396): what is left out stays, null empties, ``extra`` is merged."""
 
@@ -87,6 +101,7 @@ class ImageOut(Response):
     id: str
     title: str
     tags: list[str]
+    auto_tags: list[str] = Field(description="Those of `tags` that were added automatically.")
     extra: dict[str, JsonValue]
     generated: bool
     recipe_ids: list[str]

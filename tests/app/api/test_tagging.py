@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.importers.run import run_import
+from app.services.items import AutoTags
 from app.settings import Settings, SettingsError
 from models.tagging.weights import TagManifest, save_tag_weights
 from tests.app.conftest import Service, problem, serving
@@ -46,7 +48,7 @@ def write_head(folder: Path, fingerprint: str = "f" * 64) -> Path:
 @pytest.fixture
 async def tagging(tmp_path: Path) -> AsyncIterator[Service]:
     settings = Settings(
-        data_dir=tmp_path / "data", builtin_catalogue=False, decode_threads=2, tags=write_head(tmp_path / "tags")
+        data_dir=tmp_path / "tagging", builtin_catalogue=False, decode_threads=2, tags=write_head(tmp_path / "tags")
     )
     async with serving(settings) as running:
         yield running
@@ -180,3 +182,89 @@ async def test_weights_that_were_asked_for_and_do_not_fit_stop_the_start(tmp_pat
 
 def test_the_fake_engine_knows_the_foods_of_this_head() -> None:
     assert {name.lower() for name in NAMES} == set(COLOURS)
+
+
+async def _upload(service: Service, data: bytes, metadata: object = None, **form: str) -> dict[str, Any]:
+    said = {} if metadata is None else {"metadata": json.dumps(metadata)}
+    response = await service.client.post("/v1/images", files={"files": ("p.png", data)}, data={**said, **form})
+    assert response.status_code in (200, 201), response.text
+    body: dict[str, Any] = response.json()
+    return body
+
+
+async def test_an_upload_can_ask_for_tags(tagging: Service) -> None:
+    fields = {"id": "p", "tags": ["dinner", "PASTA"], "extra": {"mine": 1}}
+    body = await _upload(tagging, picture("tomato", "pasta"), [fields], auto_tags="true")
+    assert body["tags"] == ["dinner", "PASTA", "Tomato"]
+    assert body["auto_tags"] == ["Tomato"]
+    assert body["extra"]["mine"] == 1
+    listed = (await tagging.client.get("/v1/images", params={"tag": "tomato"})).json()["items"]
+    assert [item["id"] for item in listed] == ["p"]
+    found = await tagging.client.post("/v1/search/images", json={"text": "x", "filter": {"tags_all": ["Tomato"]}})
+    assert [hit["id"] for hit in found.json()["hits"]] == ["p"]
+
+
+async def test_the_same_upload_again_changes_nothing(tagging: Service) -> None:
+    fields = {"id": "p", "tags": ["dinner"]}
+    first = await _upload(tagging, picture("tomato", "pasta"), [fields], auto_tags="1")
+    again = await _upload(tagging, picture("tomato", "pasta"), [fields], auto_tags="1")
+    assert (again["revision"], again["tags"]) == (first["revision"], first["tags"])
+    response = await tagging.client.put(
+        "/v1/images/p",
+        files={"file": picture("tomato", "pasta")},
+        data={"metadata": json.dumps({"tags": ["dinner"]}), "auto_tags": "true"},
+    )
+    assert response.json()["revision"] == first["revision"]
+
+
+async def test_the_least_probability_can_be_chosen(tagging: Service) -> None:
+    every = await _upload(tagging, picture("tomato"), auto_tags="true", auto_tags_min="0")
+    assert set(every["auto_tags"]) == set(NAMES)
+    assert (await _upload(tagging, picture("tomato"), auto_tags="true", auto_tags_min="1"))["tags"] == []
+    assert (await _upload(tagging, picture("tomato"), auto_tags="false"))["auto_tags"] == []
+
+
+async def test_a_tag_that_was_taken_away_is_no_longer_automatic(tagging: Service) -> None:
+    await _upload(tagging, picture("tomato", "pasta"), [{"id": "p"}], auto_tags="true")
+    body = (await tagging.client.patch("/v1/images/p", json={"tags": ["Tomato", "mine"]})).json()
+    assert (body["tags"], body["auto_tags"]) == (["Tomato", "mine"], ["Tomato"])
+
+
+async def test_several_uploads_are_tagged_each_by_what_it_shows(tagging: Service) -> None:
+    files = [
+        ("files", ("a.png", picture("tomato"))),
+        ("files", ("b.png", b"broken")),
+        ("files", ("c.png", picture("rice"))),
+    ]
+    response = await tagging.client.post(
+        "/v1/images", files=files, data={"auto_tags": "true", "metadata": json.dumps([{"id": "a"}, {}, {"id": "c"}])}
+    )
+    assert [result["status"] for result in response.json()["results"]] == [201, 422, 201]
+    assert (await tagging.client.get("/v1/images/a")).json()["tags"] == ["Tomato"]
+    assert (await tagging.client.get("/v1/images/c")).json()["tags"] == ["Rice"]
+
+
+async def test_automatic_tags_that_can_not_be_had_are_an_error(service: Service, tagging: Service) -> None:
+    files = {"files": picture("tomato")}
+    body = problem(
+        await service.client.post("/v1/images", files=files, data={"auto_tags": "true"}), 409, "tagger-unavailable"
+    )
+    assert "tastespace train tags" in body["detail"]
+    assert service.engine.encoded == []
+    response = await tagging.client.post("/v1/images", files=files, data={"auto_tags_min": "0.5"})
+    assert "auto_tags=true" in problem(response, 422, "invalid-request")["detail"]
+    response = await tagging.client.post("/v1/images", files=files, data={"auto_tags": "maybe"})
+    assert problem(response, 422, "invalid-request")["errors"][0]["field"] == "auto_tags"
+
+
+async def test_an_import_can_ask_for_tags(tagging: Service, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "one.png").write_bytes(picture("meat"))
+    (folder / "two.png").write_bytes(picture("berry", "salad"))
+    report = await run_import(folder, tagging.runtime, folder_tags=False, auto_tags=AutoTags())
+    assert report.images.created == 2
+    items = (await tagging.client.get("/v1/images")).json()["items"]
+    assert sorted(sorted(item["auto_tags"]) for item in items) == [["Berry", "Salad"], ["Meat"]]
+    again = await run_import(folder, tagging.runtime, folder_tags=False, auto_tags=AutoTags())
+    assert again.images.unchanged == 2
