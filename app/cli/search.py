@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.common import (
+    EXIT_FAILURE,
+    EXIT_USAGE,
     CommandError,
     DataDir,
     DeviceOption,
@@ -35,7 +39,17 @@ class What(StrEnum):
 def search(
     ctx: typer.Context,
     what: Annotated[What, typer.Argument(help="What to find.")],
-    photo: Annotated[Path | None, typer.Option(help="Find what is like this picture.")] = None,
+    expression: Annotated[
+        str | None,
+        typer.Argument(
+            help='Terms to add and subtract, as in: "photo + pasta - rice", \'2:dessert - "ice cream" + @my-dish\'. '
+            "photo, photo2 ... are the pictures of --photo; @ID is a stored photo or else recipe. Put -- before an "
+            "expression that starts with -."
+        ),
+    ] = None,
+    photo: Annotated[
+        list[Path] | None, typer.Option(help="Find what is like this picture; may be repeated with an expression.")
+    ] = None,
     text: Annotated[str | None, typer.Option(help="Find what this text says.")] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="Find what is like this recipe: JSON, plain or schema.org.")
@@ -52,17 +66,28 @@ def search(
         bool, typer.Option("--expand-ingredients", help="Ingredients also by other names of the same thing.")
     ] = False,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many.")] = 10,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="How an expression's terms rank: weighted_sum, text_difference or best_score."),
+    ] = None,
+    balance: Annotated[
+        float | None, typer.Option(help="Share of an expression's texts against its photos, between 0 and 1.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     encoder: EncoderOption = None,
     device: DeviceOption = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Find recipes or photos by a photo, a text, a recipe, or tags to add and subtract."""
-    given = [
-        name for name, value in (("--photo", photo), ("--text", text), ("--recipe", recipe), ("--tag", tag)) if value
-    ]
-    if len(given) != 1:
-        raise typer.BadParameter("give exactly one of --photo, --text, --recipe and --tag")
+    """Find recipes or photos by a photo, a text, a recipe, tags, or an expression of them."""
+    asked = (("--photo", photo), ("--text", text), ("--recipe", recipe), ("--tag", tag))
+    given = [name for name, value in asked if value]
+    if expression is not None:
+        if set(given) - {"--photo"}:
+            raise typer.BadParameter(f"an expression takes pictures of --photo only; write {given[-1]} into it")
+    elif len(given) != 1 or (photo and len(photo) > 1):
+        raise typer.BadParameter("give an expression, or exactly one of --photo, --text, --recipe and --tag")
+    elif strategy is not None or balance is not None:
+        raise typer.BadParameter("--strategy and --balance need an expression")
     if not_tag and not tag:
         raise typer.BadParameter("--not-tag needs a --tag to start from; --without-tag leaves out items by their tags")
     settings = load_settings(ctx, encoder=encoder, device=device, data_dir=data_dir)
@@ -72,7 +97,11 @@ def search(
 
     query = Query(
         kind=Kind.RECIPE if what is What.RECIPES else Kind.IMAGE,
-        source=_source(photo, text, recipe, tag or [], not_tag or []),
+    if expression is None:
+        source = _source(photo, text, recipe, tag or [], not_tag or [])
+    else:
+        source = _combination(expression, photo or [], strategy, balance)
+        source=source,
         k=k,
         filter=Filter(
             tags_all=tuple(only_tag or ()),
@@ -82,7 +111,8 @@ def search(
         ),
         expand_ingredients=expand_ingredients,
     )
-    answer = run(_find(settings, query))
+    with _pointing_at(expression):
+        answer = run(_find(settings, query))
     if as_json:
         expanded = {} if answer.expanded is None else {"expanded_ingredients": answer.expanded}
         print(json.dumps({"hits": [_as_json(hit) for hit in answer.hits], **expanded}, ensure_ascii=False))
@@ -90,11 +120,13 @@ def search(
         _print(answer)
 
 
-def _source(photo: Path | None, text: str | None, recipe: Path | None, tags: list[str], not_tags: list[str]) -> Source:
+def _source(
+    photo: list[Path] | None, text: str | None, recipe: Path | None, tags: list[str], not_tags: list[str]
+) -> Source:
     from app.services.query import Photo, TagSum, Text, WholeRecipe
 
-    if photo is not None:
-        return Photo(photo.read_bytes())
+    if photo:
+        return Photo(photo[0].read_bytes())
     if text is not None:
         if not text.strip():
             raise typer.BadParameter("--text is blank")
@@ -106,6 +138,43 @@ def _source(photo: Path | None, text: str | None, recipe: Path | None, tags: lis
 
 def _read_recipe(path: Path) -> Recipe:
     from app.importers.base import parse_json, strings
+def _combination(expression: str, photos: list[Path], strategy: str | None, balance: float | None) -> Source:
+    from app.services.expressions import combination_from_expression
+    from index.algebra import DEFAULT_STRATEGY, Strategy
+
+    if strategy is not None and strategy not in tuple(Strategy):
+        raise typer.BadParameter(f"--strategy is one of {', '.join(Strategy)}, not {strategy}")
+    if balance is not None and not 0 < balance < 1:
+        raise typer.BadParameter(f"--balance lies strictly between 0 and 1, not {balance:g}")
+    named = DEFAULT_STRATEGY if strategy is None else Strategy(strategy)
+    files = [path.read_bytes() for path in photos]
+    with _pointing_at(expression):
+        return combination_from_expression(expression, files, strategy=named, balance=balance)
+
+
+@contextmanager
+def _pointing_at(expression: str | None) -> Iterator[None]:
+    """Show an error of an expression with a caret below the column where it is."""
+    from app.problems import Problem
+    from index.expression import ExpressionError
+
+    try:
+        yield
+    except (ExpressionError, Problem) as error:
+        wrong = isinstance(error, ExpressionError)
+        column = error.column if isinstance(error, ExpressionError) else error.extensions.get("column")
+        if expression is None or column is None:
+            raise
+        raise CommandError(f"{error}\n{_caret(expression, column)}", EXIT_USAGE if wrong else EXIT_FAILURE) from None
+
+
+def _caret(expression: str, column: int) -> str:
+    from rich.cells import cell_len
+
+    line = "".join(" " if character.isspace() else character for character in expression)
+    return f"  {line}\n  {' ' * cell_len(line[: column - 1])}^"
+
+
     from app.schema_org import SchemaOrgError, find_recipes, recipe_from_jsonld
     from index.types import Recipe
 
@@ -138,18 +207,28 @@ def _print(answer: Answer) -> None:
     table = Table()
     table.add_column("#", justify="right")
     table.add_column("score", justify="right")
-    for name in ("id", "title", "tags"):
+    explained = any(hit.terms for hit in answer.hits)
+    for name in ("id", "title", "tags", *(("terms",) if explained else ())):
         table.add_column(name, overflow="fold")
     for rank, hit in enumerate(answer.hits, 1):
         content = _content(hit)
-        table.add_row(str(rank), f"{hit.score:.3f}", hit.item.id, content["title"], ", ".join(content["tags"]))
+        row = [hit.item.id, content["title"], ", ".join(content["tags"])]
+        if explained:
+            row.append(", ".join(f"{share.term} {share.contribution:+.3f}" for share in hit.terms or ()))
+        table.add_row(str(rank), f"{hit.score:.3f}", *(escape(cell) for cell in row))
     stdout().print(table)
     for name, names in (answer.expanded or {}).items():
         stdout().print(f"{escape(name)}: {escape(', '.join(names))}", soft_wrap=True)
 
 
 def _as_json(hit: Found) -> dict[str, Any]:
-    return {"id": hit.item.id, "score": round(hit.score, 6), **_content(hit)}
+    found: dict[str, Any] = {"id": hit.item.id, "score": round(hit.score, 6), **_content(hit)}
+    if hit.terms is not None:
+        found["terms"] = [
+            {"term": share.term, "weight": share.weight, "contribution": round(share.contribution, 6)}
+            for share in hit.terms
+        ]
+    return found
 
 
 def _content(hit: Found) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from tests.app.cli.conftest import Tastespace
 from tests.app.fakes import FakeEngine, picture
@@ -93,6 +95,14 @@ def test_the_table(filled: Tastespace) -> None:
         (["recipes", "--recipe", "{tmp}/empty.json"], 1, "needs a title"),
         (["images", "--tag", "x", "--not-tag", "x"], 1, "cancel"),
         (["images", "--text", "unfit"], 1, "unfit"),
+        (["images", "rice", "--text", "x"], 2, "pictures of --photo only"),
+        (["images", "rice", "--photo", "{tmp}/bad.json"], 1, "uploaded picture 1 is not used"),
+        (["images", "--photo", "{tmp}/a.png", "--photo", "{tmp}/b.png"], 2, "give an expression"),
+        (["images", "--text", "x", "--strategy", "best_score"], 2, "need an expression"),
+        (["images", "rice", "--strategy", "worst_score"], 2, "weighted_sum, text_difference, best_score"),
+        (["images", "rice", "--balance", "1"], 2, "strictly between 0 and 1"),
+        (["images", "--", "- rice"], 1, "only subtracts"),
+        (["images", "rice - rice"], 1, "cancel"),
     ],
 )
 def test_errors_are_one_sentence(
@@ -104,6 +114,56 @@ def test_errors_are_one_sentence(
     assert result.exit_code == exit_code, result.output
     assert message in " ".join(result.stderr.split())
     assert "Traceback" not in result.output
+
+
+def test_expressions_with_and_without_pictures(filled: Tastespace, tmp_path: Path) -> None:
+    rice = write(tmp_path / "query-rice.png", picture("rice", "tomato"))
+    pasta = write(tmp_path / "query-pasta.png", picture("pasta"))
+    for arguments, first in (
+        (("images", "rice - tomato"), "rice"),
+        (("images", "2:pasta + tomato - @recipe/rice", "--strategy", "weighted_sum"), "pasta"),
+        (("recipes", "photo - tomato", "--photo", rice), "rice"),
+        (("recipes", "photo - photo2 + 0.1:tomato", "--photo", rice, "--photo", pasta), "tomato"),
+        (("recipes", "--strategy", "best_score", "--", "- rice - pasta"), "tomato"),
+        (("images", "photo + pasta", "--photo", rice, "--balance", "0.95"), "pasta"),
+    ):
+        result = filled("search", "--json", *arguments)
+        assert result.exit_code == 0, result.output
+        assert ids(result.stdout)[0] == first, arguments
+    found = json.loads(filled("search", "images", "photo + pasta", "--photo", pasta, "--json").stdout)["hits"]
+    assert "pasta" not in {hit["id"] for hit in found}, "the photo itself is stored and left out"
+    for hit in found:
+        assert [term["term"] for term in hit["terms"]] == ["photo", "pasta"]
+        assert sum(term["contribution"] for term in hit["terms"]) == pytest.approx(hit["score"], abs=1e-3)
+
+
+def test_the_table_shows_what_each_term_gave(filled: Tastespace) -> None:
+    result = filled("search", "images", "rice - 0.5:tomato", "--strategy", "weighted_sum")
+    assert result.exit_code == 0
+    row = next(row for row in result.stdout.splitlines() if "tomato" in row and row.strip("│").split()[0] == "1")
+    assert re.search(r"rice \+0\.\d{3}, tomato [+-]0\.\d{3}", row)
+
+
+@pytest.mark.parametrize(
+    ("expression", "exit_code", "message", "pointed"),
+    [
+        ("rice + - tomato", 2, "second operator", "-"),
+        ("rice + (寿司 -tomato", 2, "space after it", "-tomato"),
+        ("rice\t+ photo2", 1, "photo2 needs 2 uploaded pictures, but none was sent", "photo2"),
+        ("rice - @none", 1, "no photo or recipe has the id 'none'", "@none"),
+        ("rice - @recipe/none", 1, "no recipe has the id 'none'", "@recipe/none"),
+        ("rice + unfit", 1, "unfit", "unfit"),
+    ],
+)
+def test_errors_point_into_the_expression(
+    filled: Tastespace, expression: str, exit_code: int, message: str, pointed: str
+) -> None:
+    result = filled("search", "images", expression)
+    assert result.exit_code == exit_code, result.output
+    lines = result.stderr.splitlines()
+    assert message in lines[0]
+    assert cell_len(lines[-1][:-1]) == cell_len(lines[-2][: lines[-2].rindex(pointed)])
+    assert lines[-1].endswith("^")
 
 
 def test_an_empty_folder_is_not_made_a_catalogue(tastespace: Tastespace, tmp_path: Path, engine: FakeEngine) -> None:
