@@ -43,7 +43,14 @@ _BLOB_GRACE_S = 24 * 3600.0
 
 def local_engine(settings: Settings, metrics: Metrics) -> LocalEngine:
     """The engine that the settings ask for; not started."""
-    spec = WorkerSpec("encoder", settings.encoder, settings.device, settings.threads or 0)
+    spec = WorkerSpec(
+        "encoder",
+        settings.encoder,
+        settings.device,
+        settings.threads or 0,
+        runtime=settings.runtime,
+        cache=settings.models_dir,
+    )
     limits = LaneLimits(
         max_queue_items=settings.queue_items,
         max_batch=settings.batch_items,

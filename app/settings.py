@@ -12,6 +12,7 @@ MEBIBYTE = 1024 * 1024
 ENV_PREFIX = "TASTESPACE_"
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+RuntimeName = Literal["auto", "torch", "openvino"]
 
 
 class SettingsError(ValueError):
@@ -34,6 +35,8 @@ class Settings(BaseSettings):
     # Model and engine
     encoder: str = Field(default="tastespace-lite", min_length=1, description="Joint encoder, see models.registry.")
     device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$", description="Where the model runs.")
+    runtime: RuntimeName = Field(default="auto", description="What computes the model; auto: openvino on a CPU.")
+    model_cache: Path | None = Field(default=None, description="Folder of converted models; default: in data_dir.")
     threads: int | None = Field(default=None, ge=1, le=1024, description="CPU threads of the model.")
     words: Path | None = Field(default=None, description="Folder of word vectors; default: those shipped.")
     tags: Path | None = Field(default=None, description="Folder of tag weights; default: those shipped.")
@@ -112,6 +115,15 @@ class Settings(BaseSettings):
     @property
     def blobs_url(self) -> str:
         return self.blob_url or str((self.data_dir / "blobs").resolve())
+
+    @property
+    def models_dir(self) -> Path:
+        return self.model_cache or self.data_dir / "models"
+
+    @property
+    def existing_models_dir(self) -> Path | None:
+        """The same for commands that work without a catalogue: they don't make a data directory for it."""
+        return self.models_dir if self.model_cache or self.data_dir.is_dir() else None
 
     @property
     def index_dir(self) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("torch", "torchvision", "open_clip", "timm", "transformers")
+HEAVY = ("torch", "torchvision", "open_clip", "timm", "transformers", "openvino")
 
 
 def exists(module: str) -> bool:

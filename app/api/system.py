@@ -111,6 +111,7 @@ async def list_models(runtime: RuntimeDep) -> Models:
             dim=info.dim,
             image_size=info.preprocess.size,
             device=info.device,
+            runtime=info.runtime,
             parameters=info.parameters,
             licence=info.licence,
             description=info.description,

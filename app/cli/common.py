@@ -31,6 +31,9 @@ EncoderOption = Annotated[
     typer.Option("--encoder", help="tastespace-lite, lite:FOLDER, open_clip:MODEL/PRETRAINED or open_clip:MODEL@FILE."),
 ]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="cpu, mps, cuda or cuda:N.")]
+RuntimeOption = Annotated[
+    str | None, typer.Option("--runtime", help="What computes the model: auto (OpenVINO on a CPU), torch or openvino.")
+]
 
 
 class CommandError(Exception):

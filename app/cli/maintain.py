@@ -12,6 +12,7 @@ from app.cli.common import (
     DataDir,
     DeviceOption,
     EncoderOption,
+    RuntimeOption,
     load_settings,
     require_catalogue,
     run,
@@ -33,13 +34,14 @@ def reindex(
     ctx: typer.Context,
     encoder: EncoderOption = None,
     device: DeviceOption = None,
+    runtime: RuntimeOption = None,
     data_dir: DataDir = None,
 ) -> None:
     """Encode everything anew with the encoder of the settings, then swap the new vectors in at once.
 
     A service on the old encoder goes on until the swap; restart it then. A stopped run goes on when it is run again.
     """
-    settings = load_settings(ctx, encoder=encoder, device=device, data_dir=data_dir)
+    settings = load_settings(ctx, encoder=encoder, device=device, runtime=runtime, data_dir=data_dir)
     require_catalogue(settings)
     report = run(_reindex(settings))
     generation = report.generation

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.common import EXIT_FAILURE, DataDir, DeviceOption, EncoderOption, load_settings
+from app.cli.common import EXIT_FAILURE, DataDir, DeviceOption, EncoderOption, RuntimeOption, load_settings
 
 
 def serve(
@@ -16,10 +16,13 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on (8000); 0: any free one.")] = None,
     encoder: EncoderOption = None,
     device: DeviceOption = None,
+    runtime: RuntimeOption = None,
     data_dir: DataDir = None,
 ) -> None:
     """Start the service."""
-    settings = load_settings(ctx, host=host, port=port, encoder=encoder, device=device, data_dir=data_dir)
+    settings = load_settings(
+        ctx, host=host, port=port, encoder=encoder, device=device, runtime=runtime, data_dir=data_dir
+    )
     import uvicorn
 
     from app.factory import create_app

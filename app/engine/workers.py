@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from logging import getLogger
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
 from app.engine.types import Operation, Payload, Value
+from models.runtime.types import RuntimeChoice
 from models.types import EncoderInfo, RecipeText, UInt8Array
 
 if TYPE_CHECKING:
@@ -79,26 +81,38 @@ class Worker(Protocol):
 class WorkerSpec:
     """The recipe of an encoder worker; picklable, so that it can be made elsewhere.
 
-    ``encoder`` is a spec of :func:`models.registry.load_encoder`. ``threads`` bounds torch's threads in the worker's
-    process (0: torch's own choice).
+    ``encoder``, ``runtime`` and ``cache`` are those of :func:`models.registry.load_encoder`. ``threads`` bounds the
+    model's threads in the worker's process (0: the runtime's own choice).
     """
 
     name: str
     encoder: str
     device: str = "cpu"
     threads: int = 0
+    runtime: RuntimeChoice = "auto"
+    cache: Path | None = None
 
     def build(self) -> EncoderWorker:
-        return EncoderWorker(self.encoder, self.device, self.threads)
+        return EncoderWorker(self.encoder, self.device, self.threads, runtime=self.runtime, cache=self.cache)
 
 
 class EncoderWorker:
-    """Runs the ``ENCODE_*`` operations on a joint encoder. Imports torch in :meth:`load`, not before."""
+    """Runs the ``ENCODE_*`` operations on a joint encoder. Imports torch and OpenVINO in :meth:`load`, not before."""
 
-    def __init__(self, encoder: str, device: str = "cpu", threads: int = 0) -> None:
+    def __init__(
+        self,
+        encoder: str,
+        device: str = "cpu",
+        threads: int = 0,
+        *,
+        runtime: RuntimeChoice = "auto",
+        cache: Path | None = None,
+    ) -> None:
         self._spec = encoder
         self._device = device
         self._threads = threads
+        self._runtime: RuntimeChoice = runtime
+        self._cache = cache
         self._encoder: JointEncoder | None = None
 
     @property
@@ -120,9 +134,11 @@ class EncoderWorker:
 
         if self._threads:
             torch.set_num_threads(self._threads)
-        self._encoder = load_encoder(self._spec, device=self._device)
+        self._encoder = load_encoder(
+            self._spec, device=self._device, runtime=self._runtime, cache=self._cache, threads=self._threads
+        )
         info = self._encoder.info
-        _logger.info("loaded %s (%d parameters) on %s", info.name, info.parameters, info.device)
+        _logger.info("loaded %s (%d parameters) into %s on %s", info.name, info.parameters, info.runtime, info.device)
 
     def self_test(self) -> None:
         encoder = self._loaded()

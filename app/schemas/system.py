@@ -54,13 +54,15 @@ class Lane(Response):
 
 
 class Encoder(Response):
-    """The joint encoder. `fingerprint` covers weights, preprocessing and tokenizer."""
+    """The joint encoder. `fingerprint` covers weights, preprocessing and tokenizer; `runtime` is what computes it,
+    `torch` or `openvino`."""
 
     name: str
     fingerprint: str
     dim: int
     image_size: int
     device: str
+    runtime: str
     parameters: int
     licence: str
     description: str
@@ -77,6 +79,7 @@ class Models(Response):
                         "dim": 512,
                         "image_size": 224,
                         "device": "cpu",
+                        "runtime": "openvino",
                         "parameters": 30000000,
                         "licence": "see the model card",
                         "description": "",

@@ -91,6 +91,7 @@ class RetrievalReport:
     split: str
     seed: int
     variants: dict[str, Variant]
+    runtime: str = "torch"
 
     def to_json(self) -> dict[str, Any]:
         """The whole recipe on top, in its smallest gallery; everything else under ``variants``."""
@@ -99,6 +100,7 @@ class RetrievalReport:
             "ties": "against the model",
             "model": self.model,
             "fingerprint": self.fingerprint,
+            "runtime": self.runtime,
             "split": self.split,
             "seed": self.seed,
             "variants": {
@@ -146,7 +148,8 @@ def evaluate_retrieval(
         own_images = images[[row for row, _ in texts]]
         measurements = tuple(_measure(own_images, recipes, size, seed) for size in _galleries(len(texts)))
         variants[name] = Variant(len(texts), len(examples) - len(texts), measurements)
-    return RetrievalReport(encoder.info.name, encoder.info.fingerprint, split, seed, variants)
+    info = encoder.info
+    return RetrievalReport(info.name, info.fingerprint, split, seed, variants, info.runtime)
 
 
 def _galleries(pairs: int) -> list[int]:

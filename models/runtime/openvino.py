@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
+import openvino  # type: ignore[import-untyped]
 import torch
 from numpy.typing import NDArray
 
@@ -149,7 +149,7 @@ def _save(
     for name, model in models.items():
         openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=False)
         core.read_model(folder / f"{name}.xml")  # a full disk goes unnoticed at writing
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, Any] = {}
     for name, own in probes.items():
         for i, probe in enumerate(own):
             arrays[f"{name}/{i}/rows"] = probe.rows

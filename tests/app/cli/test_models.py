@@ -77,18 +77,22 @@ def test_evaluation_prints_a_table_and_writes_json(
         asked.append((encoder, data, split, seed))
         return _report()
 
-    monkeypatch.setattr("models.registry.load_encoder", lambda spec, device: (spec, device))
+    monkeypatch.setattr("models.registry.load_encoder", lambda spec, **how: (spec, how["device"], how["runtime"]))
     monkeypatch.setattr("models.evaluation.retrieval.evaluate_retrieval", evaluate)
     target = tmp_path / "result.json"
-    result = tastespace("eval", "retrieval", "--data", tmp_path, "--encoder", "lite:x", "--seed", 3, "--json", target)
+    result = tastespace(
+        *("eval", "retrieval", "--data", tmp_path, "--encoder", "lite:x", "--runtime", "torch"),
+        *("--seed", 3, "--json", target),
+    )
     assert result.exit_code == 0, result.output
-    assert asked == [(("lite:x", "cpu"), tmp_path, "val", 3)]
+    assert asked == [(("lite:x", "cpu", "torch"), tmp_path, "val", 3)]
     assert "70.0 ± 1.2" in result.stdout
-    assert json.loads(target.read_text())["image_to_recipe"]["r10"] == 70.0
+    record = json.loads(target.read_text())
+    assert (record["image_to_recipe"]["r10"], record["runtime"]) == (70.0, "torch")
 
 
 def test_evaluation_errors(tastespace: Tastespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(spec: str, device: str) -> object:
+    def refuse(spec: str, **how: object) -> object:
         raise EncoderUnavailableError("no encoder is called 'x'")
 
     monkeypatch.setattr("models.registry.load_encoder", refuse)

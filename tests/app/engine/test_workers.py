@@ -56,8 +56,8 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Stands in for models.registry and torch; ``encoder`` is what it gives, ``asked`` what it was asked."""
     state: dict[str, Any] = {"encoder": FakeEncoder(), "threads": None}
 
-    def load_encoder(spec: str, *, device: str) -> FakeEncoder:
-        state["asked"] = (spec, device)
+    def load_encoder(spec: str, **how: Any) -> FakeEncoder:
+        state["asked"] = (spec, how)
         encoder: FakeEncoder = state["encoder"]
         return encoder
 
@@ -77,13 +77,15 @@ def loaded(registry: dict[str, Any]) -> EncoderWorker:
 
 
 def test_a_spec_travels_and_builds_its_worker(registry: dict[str, Any]) -> None:
-    spec = pickle.loads(pickle.dumps(WorkerSpec("encoder", "some-encoder", "cpu", threads=3)))
+    asked = WorkerSpec("encoder", "some-encoder", "cpu", threads=3, runtime="openvino", cache=Path("kept"))
+    spec = pickle.loads(pickle.dumps(asked))
     worker: Worker = spec.build()
     assert worker.operations == frozenset(Operation)
     assert (worker.device, worker.info) == ("cpu", None)
     worker.load()
     worker.self_test()
-    assert registry["asked"] == ("some-encoder", "cpu")
+    how = {"device": "cpu", "runtime": "openvino", "cache": Path("kept"), "threads": 3}
+    assert registry["asked"] == ("some-encoder", how)
     assert registry["threads"] == 3
     assert worker.info == info(dim=3)
     worker.close()
