@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.common import stderr, stdout
+from app.cli.arithmetic import arithmetic
+from app.cli.common import RuntimeOption, load_settings, stderr, stdout
 from app.cli.progress import StageProgress
 
 if TYPE_CHECKING:
@@ -22,12 +23,17 @@ def _group() -> None:
     """Measure a model on data."""
 
 
+app.command("arithmetic")(arithmetic)
+
+
 @app.command("retrieval")
 def retrieval(
+    ctx: typer.Context,
     data: Annotated[Path, typer.Option(help="Folder with recipes.jsonl and the photos.")],
     split: Annotated[str, typer.Option(help="Lines of this split are measured.")] = "val",
     encoder: Annotated[str, typer.Option(help="Joint encoder, as TASTESPACE_ENCODER takes it.")] = "tastespace-lite",
     device: Annotated[str, typer.Option(help="cpu, mps, cuda or cuda:N.")] = "cpu",
+    runtime: RuntimeOption = None,
     seed: Annotated[int, typer.Option(help="Of the draws of galleries.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the result here, as JSON.")] = None,
 ) -> None:
@@ -37,7 +43,8 @@ def retrieval(
 
     if json_file is not None and not json_file.parent.is_dir():
         raise typer.BadParameter(f"{json_file.parent} is not a folder", param_hint="--json")
-    loaded = load_encoder(encoder, device=device)
+    settings = load_settings(ctx, runtime=runtime)
+    loaded = load_encoder(encoder, device=device, runtime=settings.runtime, cache=settings.existing_models_dir)
     with StageProgress(stderr()) as progress:
         report = evaluate_retrieval(loaded, data, split, seed=seed, on_progress=progress.advance)
     _print(report)
@@ -48,7 +55,10 @@ def retrieval(
 def _print(report: RetrievalReport) -> None:
     from rich.table import Table
 
-    table = Table(title=f"{report.model} on {report.split}, ties counted against the model", title_justify="left")
+    table = Table(
+        title=f"{report.model} ({report.runtime}) on {report.split}, ties counted against the model",
+        title_justify="left",
+    )
     table.add_column("recipe")
     table.add_column("gallery", justify="right")
     table.add_column("direction")

@@ -1,0 +1,95 @@
+"""The tagged photos that the benchmark is made of, and their vectors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from index.types import Float32Array
+from models.data import DataError, read_recipes
+from models.preprocess import to_pixels
+from models.tagging.vocabulary import tag_keys
+from models.types import JointEncoder, UInt8Array
+
+OnProgress: TypeAlias = Callable[[str, int, int], None]
+
+_BATCH = 64
+_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedPhoto:
+    """A photo with those of its tags that count, in lower case, and the sha256 of its file."""
+
+    id: str
+    path: Path
+    tags: frozenset[str]
+    digest: str
+
+
+def read_tagged_photos(data: Path, split: str, counted: frozenset[str]) -> tuple[list[TaggedPhoto], int]:
+    """The photos of a split with a tag of ``counted``, in file order, and how many were left out for having none.
+
+    Raises:
+        DataError: the folder can't be read, a photo is missing, or no photo has such a tag.
+    """
+    examples = [example for example in read_recipes(data, split) if example.image is not None]
+    photos = []
+    for example in examples:
+        tags = tag_keys(example.tags) & counted
+        if tags and example.image is not None:
+            photos.append(TaggedPhoto(example.id, example.image, tags, _digest(example.image)))
+    if not photos:
+        raise DataError(f"no photo of split {split!r} of {data} has the tag of a visible ingredient")
+    return photos, len(examples) - len(photos)
+
+
+def encode_photos(encoder: JointEncoder, photos: Sequence[TaggedPhoto], report: OnProgress) -> Float32Array:
+    """float32 (n, dim) of unit norm. The next batch is decoded while the encoder works on this one.
+
+    Raises:
+        DataError: a photo can't be decoded.
+    """
+
+    def read(photo: TaggedPhoto) -> UInt8Array:
+        try:
+            with Image.open(photo.path) as image:
+                return to_pixels(ImageOps.exif_transpose(image).convert("RGB"), encoder.info.preprocess)
+        except OSError as error:
+            raise DataError(f"{photo.path} can't be read as a picture: {error}") from error
+
+    rows = []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        upcoming = [pool.submit(read, photo) for photo in photos[:_BATCH]]
+        for start in range(0, len(photos), _BATCH):
+            pixels = np.stack([future.result() for future in upcoming])
+            upcoming = [pool.submit(read, photo) for photo in photos[start + _BATCH : start + 2 * _BATCH]]
+            rows.append(encoder.encode_pixels(pixels))
+            report("photos", start + len(pixels), len(photos))
+    return np.concatenate(rows)
+
+
+def encode_texts(
+    encoder: JointEncoder, texts: Sequence[str], report: OnProgress, stage: str = "texts"
+) -> dict[str, Float32Array]:
+    """The vector (dim,) of each text."""
+    vectors: dict[str, Float32Array] = {}
+    for start in range(0, len(texts), _BATCH):
+        batch = texts[start : start + _BATCH]
+        vectors.update(zip(batch, encoder.encode_texts(batch), strict=True))
+        report(stage, start + len(batch), len(texts))
+    return vectors
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror}") from error
