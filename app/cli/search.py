@@ -65,7 +65,6 @@ def search(
     expand_ingredients: Annotated[
         bool, typer.Option("--expand-ingredients", help="Ingredients also by other names of the same thing.")
     ] = False,
-    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many.")] = 10,
     strategy: Annotated[
         str | None,
         typer.Option(help="How an expression's terms rank: weighted_sum, text_difference or best_score."),
@@ -73,6 +72,7 @@ def search(
     balance: Annotated[
         float | None, typer.Option(help="Share of an expression's texts against its photos, between 0 and 1.")
     ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     encoder: EncoderOption = None,
     device: DeviceOption = None,
@@ -95,12 +95,12 @@ def search(
     from app.services.query import Query
     from index.types import Filter, Kind
 
-    query = Query(
-        kind=Kind.RECIPE if what is What.RECIPES else Kind.IMAGE,
     if expression is None:
         source = _source(photo, text, recipe, tag or [], not_tag or [])
     else:
         source = _combination(expression, photo or [], strategy, balance)
+    query = Query(
+        kind=Kind.RECIPE if what is What.RECIPES else Kind.IMAGE,
         source=source,
         k=k,
         filter=Filter(
@@ -136,8 +136,6 @@ def _source(
     return TagSum((*((tag, 1.0) for tag in tags), *((tag, -1.0) for tag in not_tags)))
 
 
-def _read_recipe(path: Path) -> Recipe:
-    from app.importers.base import parse_json, strings
 def _combination(expression: str, photos: list[Path], strategy: str | None, balance: float | None) -> Source:
     from app.services.expressions import combination_from_expression
     from index.algebra import DEFAULT_STRATEGY, Strategy
@@ -175,6 +173,8 @@ def _caret(expression: str, column: int) -> str:
     return f"  {line}\n  {' ' * cell_len(line[: column - 1])}^"
 
 
+def _read_recipe(path: Path) -> Recipe:
+    from app.importers.base import parse_json, strings
     from app.schema_org import SchemaOrgError, find_recipes, recipe_from_jsonld
     from index.types import Recipe
 
