@@ -40,8 +40,8 @@ PREPARATIONS = words("""
     level plus minus each total equal equivalent quick easy simple your my our the a an some any other another such
     virgin unsalted salted unsweetened boneless skinless boned skinned lean seedless bite sized thickness diameter
     well very just freshly finely style type kind brand flavored flavoured flavor flavour seasoned unseasoned pre
-    hand room temperature temp degree f nonfat lowfat skimmed skim reduced lite free range cage grass fed wild
-    caught farm raised day old young tender new crisp plain garnish topping serving strained discarded tied removed
+    hand room temperature temp degree f nonfat lowfat skimmed skim reduced lite free range wild
+    day old young tender new crisp plain garnish topping serving strained discarded tied removed
     bruised smashed slivered flaked crumbed patted dry soaked undrained partially lightly loosely firmly tightly
     thoroughly coarsely thinly thickly split scrape scraped unbleached bleached enriched brushing greasing dusting
     rolling coating sprinkling frying unsifted clean washing unthawed stirred squeeze tiny over rimmed rendered
@@ -62,6 +62,8 @@ BRANDS = words("""
 KEPT_BEFORE: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "ground": words("beef turkey pork chicken lamb veal chuck round sirloin meat venison bison buffalo sausage"),
+        "minced": words("beef pork lamb veal turkey meat"),
+        "mince": words("meat pie"),
         "dried": words(
             "cranberry cherry apricot fig currant fruit mushroom apple blueberry date prune mango pear peach"
         ),
@@ -105,6 +107,8 @@ KEPT_BEFORE: Mapping[str, frozenset[str]] = MappingProxyType(
 KEPT_AFTER: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "dried": words("sun"),
+        "mince": words("beef pork lamb veal turkey"),
+        "drop": words("gum cough"),
         "stick": words("cinnamon bread pretzel mozzarella fish licorice"),
         "cube": words("bouillon ice broth"),
         "topping": words("whipped"),
@@ -130,6 +134,7 @@ DROPPED_PHRASES = (
     r"(?:no|without) (?:added )?(?:salt|sugar)(?: added)?",
     r"(?:bone|skin|shell|rind|stem|tail|head|peel|fat|root)s? (?:in|on|off)\b",
     r"(?:at )?room temperature",
+    r"grass fed|(?:farm|cage|pasture|hand) (?:raised|free|fed)|wild caught|day old",
     r"free range|fire roasted|non ?stick|double acting|whole berry|new crop",
     r"(?:whole|part skim|skim|percent|fat) milk(?= (?:ricotta|mozzarella|greek|yogurt|cottage|cheese))",
     r"part skim(?! milk)",

@@ -14,12 +14,14 @@ from models.types import Float32Array
 from models.words.errors import AnalogyError, UnknownWordError
 from models.words.names import normalize_ingredient
 from models.words.store import load_words
-from models.words.variants import are_spellings, synonyms_of
+from models.words.variants import Variants, synonyms_of
 
 AnalogyMethod = Literal["add", "mul"]
 
 _SUGGESTIONS = 5
 _EPSILON = 1e-3  # of 3CosMul, as in the paper
+_LEAST_OF_KINDS = 0.75  # cosine of a name with a usual kind of it
+_NEAREST_KINDS = 1  # each is the nearest of the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class WordVectors:
         if not (np.isfinite(norms).all() and np.isfinite(self._contexts).all() and (norms > 0).all()):
             raise ValueError("a vector is zero or not finite")
         self._unit = self._inputs / norms
+        self._variants = Variants(self._names)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -90,7 +93,7 @@ class WordVectors:
         return self._names
 
     def canonical(self, name: str) -> str:
-        """The name as the vocabulary has it: "2 cups Green Onions" -> "green onion".
+        """The name as the vocabulary has it: "2 cups Green Onions" -> "green onion", "aubergine" -> "eggplant".
 
         Raises:
             UnknownWordError: it has none such.
@@ -143,24 +146,36 @@ class WordVectors:
             scores = shifted[:, : len(plus)].prod(axis=1) / (shifted[:, len(plus) :].prod(axis=1) + _EPSILON)
         return self._best(scores, k, {*plus, *minus})
 
-    def expand(self, name: str, k: int = 8, min_similarity: float = 0.6) -> tuple[str, ...]:
-        """The name itself and then those that mean nearly the same, at most ``k`` of these, synonyms first.
+    def expand(self, name: str, k: int = 8, min_similarity: float = 0.45) -> tuple[str, ...]:
+        """The name itself and then those that mean nearly the same, at most ``k`` of these.
+
+        First written synonyms, then spellings, then the usual kinds of it. Spellings and kinds are seen from the
+        words and confirmed by the vectors: a spelling is at least ``min_similarity`` near; a kind ends with the name
+        and each is the nearest of the other ("creamy peanut butter" of "peanut butter"). Similarity alone
+        is no reason: margarine is as near to butter as a synonym is.
 
         Raises:
             UnknownWordError: neither the vocabulary nor the list of synonyms has the name.
         """
-        own = normalize_ingredient(name)
+        own = name if name in self._places else normalize_ingredient(name)
+        place = self._places.get(own)
         written = synonyms_of(own)
-        place = self._find(name)
         if place is None:
             if not written:
                 raise self._unknown(name)
             return (own, *written[:k])
-        found = [
-            *written,
-            *(each.name for each in self.similar(name, 20, min_similarity) if are_spellings(own, each.name)),
-        ]
-        return tuple(dict.fromkeys((self._names[place], *found)))[: k + 1]
+        near = self._unit @ self._unit[place]
+        spellings = [other for other in self._variants.spellings(own) if near[self._places[other]] >= min_similarity]
+        kinds = [other for other in self._variants.kinds(own) if self._is_usual_kind(place, self._places[other])]
+        by_nearness = sorted(spellings, key=lambda other: -near[self._places[other]])
+        return tuple(dict.fromkeys((own, *written, *by_nearness, *kinds)))[: k + 1]
+
+    def _is_usual_kind(self, general: int, kind: int) -> bool:
+        similarity = float(self._unit[general] @ self._unit[kind])
+        if similarity < _LEAST_OF_KINDS:
+            return False
+        nearer = [int((self._unit @ self._unit[place] > similarity).sum()) for place in (general, kind)]
+        return max(nearer) <= _NEAREST_KINDS  # each counts itself
 
     def association(self, first: str, second: str) -> float:
         """How the two names attract each other within recipes, symmetric; high for what goes together.
@@ -181,7 +196,9 @@ class WordVectors:
         return [Neighbour(self._names[place], float(scores[place]), self._counts[place]) for place in order[:k]]
 
     def _find(self, name: str) -> int | None:
-        return self._places.get(name) if name in self._places else self._places.get(normalize_ingredient(name))
+        """The place of a name, or else of a synonym of it."""
+        own = name if name in self._places else normalize_ingredient(name)
+        return next((self._places[each] for each in (own, *synonyms_of(own)) if each in self._places), None)
 
     def _place(self, name: str) -> int:
         place = self._find(name)
