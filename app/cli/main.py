@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import evaluate, exchange, maintain, search, serve, train, words
+from app.cli import evaluate, exchange, maintain, search, serve, tagging, train, words
 from app.cli.common import Commands, log_warnings, stdout
 
 app = typer.Typer(
@@ -47,8 +47,11 @@ app.command("serve")(serve.serve)
 app.command("import")(exchange.import_command)
 app.command("export")(exchange.export_command)
 app.command("search")(search.search)
+app.command("tag")(tagging.tag)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="eval")
+train.app.command("tags")(tagging.train)
+evaluate.app.command("tags")(tagging.evaluate)
 train.app.command("words")(words.train)
 evaluate.app.command("words")(words.evaluate)
 app.add_typer(words.app, name="words")

@@ -135,7 +135,7 @@ def evaluate_tags(
         taggers["head"] = head, head.threshold
     vocabulary = _vocabulary(encoder, weights)
     if "zero-shot" in methods:
-        zero_shot = _zero_shot(encoder, vocabulary, weights)
+        zero_shot = zero_shot_tagger(encoder, vocabulary, weights)
         taggers["zero-shot"] = zero_shot, zero_shot.calibration.threshold
     measure = _Measure.of(tagged, vocabulary, min_positives, where=f"split {split!r} of {data}")
     vectors = encode_photos(encoder, tagged.photos, on_progress)
@@ -196,16 +196,17 @@ def _vocabulary(encoder: JointEncoder, weights: Path) -> TagVocabulary:
         return built_in_vocabulary()
 
 
-def _zero_shot(encoder: JointEncoder, vocabulary: TagVocabulary, weights: Path) -> ZeroShotTagger:
-    texts = encode_names(encoder, vocabulary.names)
+def zero_shot_tagger(encoder: JointEncoder, vocabulary: TagVocabulary, weights: Path) -> ZeroShotTagger:
+    """As the service makes it: by the calibration in ``weights`` where that fits the encoder, or else the default."""
+    texts = _encode_names(encoder, vocabulary.names)
     try:
         fitted = ZeroShotCalibration.load(encoder.info, weights)
     except TaggerUnavailableError:
-        fitted = ZeroShotCalibration.of_reference(encode_names(encoder, built_in_vocabulary().names))
+        fitted = ZeroShotCalibration.of_reference(_encode_names(encoder, built_in_vocabulary().names))
     return ZeroShotTagger(vocabulary, texts, fitted)
 
 
-def encode_names(encoder: JointEncoder, names: Sequence[str]) -> Float32Array:
+def _encode_names(encoder: JointEncoder, names: Sequence[str]) -> Float32Array:
     """Unit-norm float32 (names, dim)."""
     starts = range(0, len(names), _TEXTS_PER_BATCH)
     return np.concatenate([encoder.encode_texts(names[start : start + _TEXTS_PER_BATCH]) for start in starts])
