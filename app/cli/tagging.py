@@ -176,11 +176,11 @@ def _names(text: str) -> list[str]:
 
 
 def _tagger(encoder: JointEncoder, settings: Settings, names: list[str] | None) -> Tagger:
-    from models.evaluation.tags import zero_shot_tagger
     from models.tagging.head import TagHead
     from models.tagging.types import TagGroup
     from models.tagging.vocabulary import TagVocabulary, built_in_groups
     from models.tagging.weights import SHIPPED_TAGS
+    from models.tagging.zero_shot import zero_shot_tagger
 
     where = settings.tags or SHIPPED_TAGS
     if names is None:

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data import DataError
-from models.evaluation.tags import zero_shot_tagger
 from models.tagging.types import TagGroup
 from models.tagging.vocabulary import TagVocabulary
 from models.tagging.weights import SHIPPED_TAGS
+from models.tagging.zero_shot import zero_shot_tagger
 from models.training.photo_vectors import encode_photos
 from models.types import Float32Array, JointEncoder
 

@@ -28,7 +28,7 @@ from models.tagging.head import TagHead
 from models.tagging.types import Tagger, TaggerUnavailableError
 from models.tagging.vocabulary import TagVocabulary, built_in_vocabulary
 from models.tagging.weights import SHIPPED_TAGS
-from models.tagging.zero_shot import ZeroShotCalibration, ZeroShotTagger
+from models.tagging.zero_shot import zero_shot_tagger
 from models.training.photo_vectors import encode_photos
 from models.training.tag_data import TaggedPhotos, read_tagged
 from models.types import Float32Array, JointEncoder
@@ -38,7 +38,6 @@ OnTagEvaluation: TypeAlias = Callable[[str, int, int], None]
 #: Positives that a tag needs in the measured split: the average precision of fewer is mostly chance.
 MIN_MEASURED = 20
 _TRAIN = "train"
-_TEXTS_PER_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,22 +193,6 @@ def _vocabulary(encoder: JointEncoder, weights: Path) -> TagVocabulary:
         return TagHead.load(encoder.info, weights).vocabulary
     except TaggerUnavailableError:
         return built_in_vocabulary()
-
-
-def zero_shot_tagger(encoder: JointEncoder, vocabulary: TagVocabulary, weights: Path) -> ZeroShotTagger:
-    """As the service makes it: by the calibration in ``weights`` where that fits the encoder, or else the default."""
-    texts = _encode_names(encoder, vocabulary.names)
-    try:
-        fitted = ZeroShotCalibration.load(encoder.info, weights)
-    except TaggerUnavailableError:
-        fitted = ZeroShotCalibration.of_reference(_encode_names(encoder, built_in_vocabulary().names))
-    return ZeroShotTagger(vocabulary, texts, fitted)
-
-
-def _encode_names(encoder: JointEncoder, names: Sequence[str]) -> Float32Array:
-    """Unit-norm float32 (names, dim)."""
-    starts = range(0, len(names), _TEXTS_PER_BATCH)
-    return np.concatenate([encoder.encode_texts(names[start : start + _TEXTS_PER_BATCH]) for start in starts])
 
 
 def _baselines(

@@ -8,6 +8,7 @@ vocabulary from its similarities. What is left is scaled to a log-odds by two nu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -17,12 +18,13 @@ import numpy as np
 from models.tagging.head import require_fit
 from models.tagging.scoring import checked_vectors, sigmoid
 from models.tagging.types import TaggerUnavailableError
-from models.tagging.vocabulary import TagVocabulary
+from models.tagging.vocabulary import TagVocabulary, built_in_vocabulary
 from models.tagging.weights import SHIPPED_TAGS, load_tag_weights
-from models.types import EncoderInfo, Float32Array
+from models.types import EncoderInfo, Float32Array, JointEncoder
 
-#: For encoders whose calibration was never fitted: what CLIP-like encoders are near to.
-DEFAULT_SCALE, DEFAULT_BIAS, DEFAULT_THRESHOLD = 12.0, -4.0, 0.2
+#: For encoders whose calibration was never fitted: about what was fitted for the shipped ones.
+DEFAULT_SCALE, DEFAULT_BIAS, DEFAULT_THRESHOLD = 15.0, -5.0, 0.15
+_TEXTS_A_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,3 +122,19 @@ def centred(texts: Float32Array, text_mean: Float32Array) -> Float32Array:
     differences = texts - text_mean
     norms = np.linalg.norm(differences, axis=1, keepdims=True)
     return np.asarray(differences / np.maximum(norms, 1e-6), dtype=np.float32)
+
+
+def encode_names(encoder: JointEncoder, names: Sequence[str]) -> Float32Array:
+    """The text vectors of tags as they stand: unit-norm float32 (names, dim)."""
+    starts = range(0, len(names), _TEXTS_A_BATCH)
+    return np.concatenate([encoder.encode_texts(names[start : start + _TEXTS_A_BATCH]) for start in starts])
+
+
+def zero_shot_tagger(encoder: JointEncoder, vocabulary: TagVocabulary, weights: Path = SHIPPED_TAGS) -> ZeroShotTagger:
+    """A tagger by the calibration in ``weights`` where that fits the encoder, or else by the default one."""
+    texts = encode_names(encoder, vocabulary.names)
+    try:
+        calibration = ZeroShotCalibration.load(encoder.info, weights)
+    except TaggerUnavailableError:
+        calibration = ZeroShotCalibration.of_reference(encode_names(encoder, built_in_vocabulary().names))
+    return ZeroShotTagger(vocabulary, texts, calibration)

@@ -20,7 +20,7 @@ from models.evaluation.tag_metrics import best_threshold, calibration, f1_scores
 from models.tagging.scoring import sigmoid
 from models.tagging.vocabulary import MIN_POSITIVES, TagVocabulary
 from models.tagging.weights import TagManifest, save_tag_weights
-from models.tagging.zero_shot import ZeroShotCalibration, ZeroShotTagger
+from models.tagging.zero_shot import ZeroShotCalibration, ZeroShotTagger, encode_names
 from models.training.logistic import Logistic, fit_logistic, fit_platt, log_loss
 from models.training.photo_vectors import photo_vectors
 from models.training.tag_data import read_tagged, vocabulary_of
@@ -33,7 +33,6 @@ CACHE_FOLDER = "tag-vectors"
 PENALTIES = (6.4e-3, 3.2e-3, 1.6e-3, 8e-4, 4e-4, 2e-4, 1e-4)
 #: Share of the best gain in log loss (over the tags' rates alone) that a stronger penalty must keep to be preferred.
 KEPT_GAIN = 0.8
-_TEXTS_PER_BATCH = 64
 
 
 class TagTrainingError(ModelError):
@@ -196,10 +195,7 @@ def _scaled(scores: Float32Array, targets: NDArray[np.bool_]) -> Float32Array:
 def _fit_zero_shot(
     encoder: JointEncoder, vocabulary: TagVocabulary, vectors: Float32Array, targets: NDArray[np.bool_]
 ) -> tuple[ZeroShotCalibration, dict[str, float]]:
-    names = vocabulary.names
-    texts = np.concatenate(
-        [encoder.encode_texts(names[i : i + _TEXTS_PER_BATCH]) for i in range(0, len(names), _TEXTS_PER_BATCH)]
-    )
+    texts = encode_names(encoder, vocabulary.names)
     raw = ZeroShotCalibration.of_reference(texts)
     similarities = ZeroShotTagger(vocabulary, texts, raw).similarities(vectors)
     scale, bias = fit_platt(similarities, targets)
