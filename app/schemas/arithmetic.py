@@ -43,7 +43,9 @@ StrategyIn = Annotated[
             "`weighted_sum`: the sum of the terms' directions by their weights. `text_difference`: the same, but a "
             "text acts by what sets it apart from texts in general, so that it doesn't pull photos towards texts. "
             "`best_score`: each candidate by its best positive term or, where a negative one is nearer, by that; "
-            f"takes queries that only subtract. Left out: `{DEFAULT_STRATEGY}`."
+            "takes queries that only subtract. `projection`: the text difference of what is added, and only as much of "
+            "what is subtracted is taken out as the rest of the query shows. "
+            f"Left out: `{DEFAULT_STRATEGY}`."
         )
     ),
 ]

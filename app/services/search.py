@@ -16,7 +16,7 @@ from app.services.query import Combination, Photo, Query, TagSum, combination_of
 from app.services.resources import Resources
 from app.services.text_mean import TextMean
 from app.services.timings import Timings
-from index.algebra import Modality, Plan, Strategy, plan
+from index.algebra import CENTRES_TEXTS, Modality, Plan, plan
 from index.types import Filter, Hit, Kind, StoredImage, StoredRecipe
 
 _FETCH_ATTEMPTS = 3
@@ -83,9 +83,7 @@ class Search:
 
     async def _plan(self, combination: Combination, resolved: Resolved, timings: Timings) -> Plan:
         text_mean = None
-        if combination.strategy is Strategy.TEXT_DIFFERENCE and any(
-            term.modality is Modality.TEXT for term in resolved.terms
-        ):
+        if combination.strategy in CENTRES_TEXTS and any(term.modality is Modality.TEXT for term in resolved.terms):
             with timings.stage("encode"):
                 text_mean = await self._text_mean.get()
         return plan(combination.strategy, resolved.terms, balance=combination.balance, text_mean=text_mean)

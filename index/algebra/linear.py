@@ -72,11 +72,8 @@ def plan_text_difference(terms: Sequence[Term], balance: float | None, text_mean
     it. Of ``- pasta + rice`` remains ``rice - pasta``, the linear regularity of Kiros, Salakhutdinov & Zemel 2014
     (section 4.3); ``+ rice`` alone works as well. ``balance`` None is :data:`DEFAULT_BALANCE`.
     """
-    rows, weights = directions(terms)
+    rows, weights = centred(terms, text_mean)
     require_positive(terms)
-    is_text = texts(terms)
-    if is_text.any():
-        rows = rows - np.outer(is_text, _check_mean(text_mean, rows.shape[1]))
     return _plan(
         Strategy.TEXT_DIFFERENCE,
         terms,
@@ -84,6 +81,18 @@ def plan_text_difference(terms: Sequence[Term], balance: float | None, text_mean
         weights,
         DEFAULT_BALANCE[Strategy.TEXT_DIFFERENCE] if balance is None else balance,
     )
+
+
+def centred(terms: Sequence[Term], text_mean: Float32Array | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The terms' directions, those of texts less ``text_mean``, float64 (n, dim), and weights, float64 (n,).
+
+    Raises ValueError as :func:`directions`, and where there is a text and ``text_mean`` is missing or no mean.
+    """
+    rows, weights = directions(terms)
+    is_text = texts(terms)
+    if is_text.any():
+        rows = rows - np.outer(is_text, _check_mean(text_mean, rows.shape[1]))
+    return rows, weights
 
 
 def _plan(
@@ -108,7 +117,7 @@ def _plan(
 
 def _check_mean(text_mean: Float32Array | None, dim: int) -> NDArray[np.float64]:
     if text_mean is None:
-        raise ValueError("the strategy text_difference needs text_mean, the mean of unit text vectors")
+        raise ValueError("this strategy needs text_mean, the mean of unit text vectors, where a term is text")
     mean = np.asarray(text_mean, dtype=np.float64)
     if mean.shape != (dim,) or not np.linalg.norm(mean) <= _LONGEST_MEAN:
         raise ValueError(f"text_mean must be a finite vector ({dim},) of norm at most 1, the mean of unit vectors")

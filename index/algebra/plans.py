@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 from index.algebra.best import plan_best_score
 from index.algebra.linear import plan_text_difference, plan_weighted_sum
+from index.algebra.projection import plan_projection
 from index.algebra.strategies import Strategy
 from index.algebra.terms import Term
 from index.types import Float32Array
@@ -41,6 +42,7 @@ STRATEGIES: Mapping[Strategy, Planner] = MappingProxyType(
         Strategy.WEIGHTED_SUM: plan_weighted_sum,
         Strategy.TEXT_DIFFERENCE: plan_text_difference,
         Strategy.BEST_SCORE: plan_best_score,
+        Strategy.PROJECTION: plan_projection,
     }
 )
 
@@ -57,8 +59,8 @@ def plan(
     Args:
         balance: the share of the text part, strictly between 0 and 1, where terms of both modalities occur; without
             effect where they don't. None: :data:`index.algebra.DEFAULT_BALANCE` of the strategy.
-        text_mean: (dim,) the mean of the unit vectors of many texts; needed by ``text_difference`` where a text occurs,
-            ignored by the others.
+        text_mean: (dim,) the mean of the unit vectors of many texts; needed by ``text_difference`` and
+            ``projection`` where a text occurs, ignored by the others.
 
     Only the directions of the terms' vectors and the ratios of their weights count. With ``unit(v) = v / |v|``, I and T
     the sums of ``weight * direction`` over the image and the text terms, the query is
@@ -66,6 +68,8 @@ def plan(
     - ``weighted_sum``: ``unit(I + T)``; with a balance b ``unit((1 - b) * unit(I) + b * unit(T))``.
     - ``text_difference``: the same with b always, and ``text_mean`` taken from each text's direction before weighting
       (without rescaling it); ``unit(I)`` or ``unit(T)`` where only one modality occurs.
+    - ``projection``: the text difference of the positive terms, out of which the negative ones are projected; see
+      :func:`index.algebra.projection.plan_projection`.
     - ``best_score``: no vector; see :class:`index.algebra.BestScorePlan`.
 
     Raises:
