@@ -63,14 +63,19 @@ class LineTable:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``images`` (n, 1280); ``lines`` (n, lines, 384) with ``kinds``; ``texts`` (n, 384), a title, tag or ingredient
-    of the same example; ``labels`` bool (n, classes)."""
+    """``images`` (n, 1280), or (n, 0) where there are no cached views; ``lines`` (n, lines, 384) with ``kinds``;
+    ``texts`` (n, 384), a title, tag or ingredient of the same example; ``labels`` bool (n, classes)."""
 
     images: Tensor
     lines: Tensor
     kinds: Tensor
     texts: Tensor
     labels: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        fields = (self.images, self.lines, self.kinds, self.texts, self.labels)
+        return Batch(*(tensor.to(device) for tensor in fields))
 
 
 class TrainingSet:
@@ -108,6 +113,8 @@ class TrainingSet:
 
     def _images(self, rows: NDArray[np.int64], rng: np.random.Generator) -> Float32Array:
         """A random point between the features of two random views: features of more views than were computed."""
+        if not self.views:
+            return np.empty((len(rows), 0), dtype=np.float32)
         first, second = (self._stack(rng.integers(0, len(self.views), len(rows)), rows) for _ in range(2))
         share = rng.random((len(rows), 1), dtype=np.float32)
         return first + share * (second - first)

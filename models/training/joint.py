@@ -25,10 +25,11 @@ from models.data import DataError, RecipeExample, read_recipe_file, read_recipes
 from models.joint.lite import JointHeads, LiteConfig
 from models.joint.loading import parse_device
 from models.joint.towers import build_clip, lite_preprocess
-from models.training.dataset import Batch, LineTable, TrainingSet, split_lines
+from models.training.dataset import LineTable, TrainingSet, split_lines
 from models.training.features import FeatureCache
 from models.training.labels import build_labels
 from models.training.objective import CorpusBatch, JointObjective, LossWeights
+from models.training.optim import cpu_state, follow, parameter_groups, schedule, set_rate
 from models.training.run_folder import RunFolder
 from models.training.validation import Validation
 from models.training.views import PLAIN_VIEWS, crop_views
@@ -128,14 +129,14 @@ class _Run:
         initial = load_checkpoint(config.init) if config.init else None
         self.shape = initial[0].config if initial else config.model
         everything = read_recipes(config.data)
-        train = _with_photo(everything, "train")
+        train = with_photo(everything, "train")
         if not train:
             raise DataError(f"{config.data} has no line with a photo and split 'train'")
         self.folder = RunFolder(config.out, config.settings(), resume=config.resume)
         cache = self._cache()
         labels = build_labels(train, min_tag=config.min_tag, min_word=config.min_word)
         self.set = TrainingSet(train, labels, cache, config.views)
-        val = [example for example in _with_photo(everything, "val") if example.has_body]
+        val = [example for example in with_photo(everything, "val") if example.has_body]
         self.validation = Validation(val, cache) if val else None
         self.corpus = self._corpus(cache)
         with torch.random.fork_rng():
@@ -147,7 +148,7 @@ class _Run:
         self.objective = objective.to(self.device)
         self.average = copy.deepcopy(self.objective.heads).eval().requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
-            _groups(self.objective, config.weight_decay), lr=config.learning_rate, fused=True
+            parameter_groups(self.objective, config.weight_decay, config.learning_rate), fused=True
         )
 
     def train(self) -> JointTrainingResult:
@@ -158,11 +159,7 @@ class _Run:
             record = {"epoch": epoch, **losses, **metrics}
             self.folder.log(record)
             if not best or metrics.get("score", math.inf) > best["metrics"].get("score", -math.inf):
-                weights = {name: tensor.detach().cpu().clone() for name, tensor in self.average.state_dict().items()}
-                best = {"epoch": epoch, "metrics": metrics, "weights": weights}
-            if not self.validation:
-                best["weights"] = {name: t.detach().cpu().clone() for name, t in self.average.state_dict().items()}
-                best["epoch"] = epoch
+                best = {"epoch": epoch, "metrics": metrics, "weights": cpu_state(self.average)}
             self._save(epoch, best)
             self.report(TrainingProgress("epochs", "", epoch, self.config.epochs, metrics))
         self._export(best)
@@ -184,21 +181,15 @@ class _Run:
         return sums
 
     def _step(self, rows: NDArray[np.int64], rng: np.random.Generator, step: int, total: int) -> dict[str, float]:
-        rate = self.config.learning_rate * _schedule(step, total, self.config.warmup)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        batch = _to_device(self.set.batch(rows, rng), self.device)
+        set_rate(self.optimiser, schedule(step, total, self.config.warmup))
+        batch = self.set.batch(rows, rng).to(self.device)
         parts = self.objective(batch, self._corpus_batch(rng))
         loss = torch.stack(list(parts.values())).sum()
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.objective.parameters(), 1.0)
         self.optimiser.step()
-        # The average follows quickly at first, so that the random start is forgotten.
-        decay = min(self.config.ema_decay, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for slow, fast in zip(self.average.parameters(), self.objective.heads.parameters(), strict=True):
-                slow.lerp_(fast, 1 - decay)
+        follow(self.average, self.objective.heads, decay=self.config.ema_decay, step=step)
         return {"loss": loss.item(), **{name: part.item() for name, part in parts.items()}}
 
     def _corpus_batch(self, rng: np.random.Generator) -> CorpusBatch | None:
@@ -278,27 +269,6 @@ class _Run:
         save_checkpoint(self.config.out, {f"heads.{k}": v for k, v in best["weights"].items()}, manifest)
 
 
-def _with_photo(examples: list[RecipeExample], split: str) -> list[RecipeExample]:
+def with_photo(examples: list[RecipeExample], split: str) -> list[RecipeExample]:
+    """The examples of a split that have a photo."""
     return [example for example in examples if example.split == split and example.image is not None]
-
-
-def _groups(module: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices only: biases, norms and temperatures go without."""
-    named = [p for p in module.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in named if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in named if p.ndim < 2], "weight_decay": 0.0},
-    ]
-
-
-def _schedule(step: int, total: int, warmup: float) -> float:
-    """Linear warm-up over this share of the steps, then half a cosine down to 0."""
-    rise = max(1, round(warmup * total))
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
-
-
-def _to_device(batch: Batch, device: torch.device) -> Batch:
-    fields = (batch.images, batch.lines, batch.kinds, batch.texts, batch.labels)
-    return Batch(*(tensor.to(device) for tensor in fields))
