@@ -40,7 +40,7 @@ class FolderCache:
                 _touch(folder)
                 return folder
             problem = "a file changed"
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             if not folder.exists():
                 return None
             problem = str(error)
@@ -52,13 +52,17 @@ class FolderCache:
 
     def discard(self, key: str) -> None:
         """Remove an entry. It is renamed first, so that nobody meets half of it."""
+        condemned: Path | None = None
         try:
             condemned = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=self._root))
             (self._root / key).rename(condemned / key)
+        except FileNotFoundError:  # another process was faster
+            return
         except OSError as error:
             _logger.warning("the cached model %s can't be removed: %s", self._root / key, error)
-            return
-        shutil.rmtree(condemned, ignore_errors=True)
+        finally:
+            if condemned is not None:
+                shutil.rmtree(condemned, ignore_errors=True)
 
     def write(self, key: str, fill: Callable[[Path], None]) -> bool:
         """Make an entry of the files that ``fill`` writes into the folder that it is given.

@@ -1,8 +1,5 @@
-"""From torch modules to OpenVINO's representation, without a word to anyone.
-
-``openvino.convert_model`` reports its use over the network unless a file in the user's home forbids it. The frontend
-underneath it, which is called here, converts just the same and reports nothing.
-"""
+"""From torch modules to OpenVINO's representation, by its frontend: ``openvino.convert_model`` on top of that is the
+part that reports its use over the network."""
 
 from __future__ import annotations
 
@@ -10,12 +7,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import openvino  # type: ignore[import-untyped]
 import torch
-from openvino.frontend import FrontEndManager  # type: ignore[import-untyped]
-from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder  # type: ignore[import-untyped]
 
 from models.runtime.network import Part
+from models.runtime.unreported import openvino
 
 
 def convert(part: Part) -> openvino.Model:
@@ -24,12 +19,14 @@ def convert(part: Part) -> openvino.Model:
     Raises:
         Exception: whatever torch's tracing or OpenVINO's frontend raise on a module that they can't take.
     """
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder  # type: ignore[import-untyped]
+
     with torch.inference_mode(False), torch.no_grad(), _traceable(), warnings.catch_warnings():
         # Tracing warns about every Python value that it takes for a constant; the probes of other shapes hold it to it.
         warnings.simplefilter("ignore")
         example = tuple(torch.tensor(each) for each in part.probes[0])
         decoder = TorchScriptPythonDecoder(part.module, example_input=example)
-        frontend = FrontEndManager().load_by_framework("pytorch")
+        frontend = openvino.frontend.FrontEndManager().load_by_framework("pytorch")
         model = frontend.convert(frontend.load(decoder))
     shapes = {port: openvino.PartialShape(list(s)) for port, s in zip(model.inputs, part.shapes, strict=True)}
     model.reshape(shapes)

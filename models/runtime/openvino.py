@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino  # type: ignore[import-untyped]
 import torch
 from numpy.typing import NDArray
 
@@ -26,6 +25,7 @@ from models.runtime.convert import convert
 from models.runtime.fingerprint import cache_key
 from models.runtime.network import Inputs, Network, Part
 from models.runtime.types import Runtime
+from models.runtime.unreported import openvino
 from models.types import Float32Array
 
 _logger = getLogger(__name__)
@@ -61,6 +61,7 @@ class OpenVinoBackend:
         self, compiled: Mapping[str, openvino.CompiledModel], precision: Mapping[str, str], parameters: int
     ) -> None:
         self._requests = {name: model.create_infer_request() for name, model in compiled.items()}
+        self._shapes = {name: [port.get_partial_shape() for port in m.inputs] for name, m in compiled.items()}
         self._precision = dict(precision)
         self._parameters = parameters
 
@@ -77,7 +78,14 @@ class OpenVinoBackend:
         return self._precision
 
     def run(self, part: str, *inputs: NDArray[Any]) -> Float32Array:
-        """See :class:`models.runtime.types.Backend`."""
+        """See :class:`models.runtime.types.Backend`. Raises ValueError on inputs of a shape that isn't the part's."""
+        shapes = self._shapes[part]
+        # OpenVINO itself computes something from whatever it is given.
+        if len(inputs) != len(shapes) or not all(
+            shape.compatible(openvino.PartialShape(list(each.shape)))
+            for shape, each in zip(shapes, inputs, strict=True)
+        ):
+            raise ValueError(f"{part} takes {shapes}, not {[each.shape for each in inputs]}")
         return _infer(self._requests[part], inputs)
 
 
