@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from models.words.vectors import Neighbour
 
 app = typer.Typer(help="Ask word vectors which ingredients are alike.", no_args_is_help=True)
-
-_OPERATOR = re.compile(r"(?:^|\s)([+-])\s+")
 
 FolderOption = Annotated[
     Path | None, typer.Option("--words", help="Folder of vectors (TASTESPACE_WORDS; default: those shipped).")
@@ -88,15 +85,18 @@ def parse_analogy(expression: str) -> tuple[list[str], list[str]]:
     Raises:
         CommandError: a name is missing.
     """
-    parts = _OPERATOR.split(expression.strip())
-    signs = ["+", *parts[1::2]]
-    names = [part.strip() for part in parts[::2]]
-    if not names[0] and len(names) > 1:  # it started with an operator
-        signs, names = signs[1:], names[1:]
-    if not all(names):
+    terms: list[tuple[str, list[str]]] = []
+    for word in expression.split():
+        if word in ("+", "-"):
+            terms.append((word, []))
+        elif terms:
+            terms[-1][1].append(word)
+        else:
+            terms.append(("+", [word]))
+    if not terms or not all(name for _, name in terms):
         raise CommandError(f"an ingredient is missing in {expression!r}; write it like 'white wine - chicken + beef'")
-    terms = list(zip(signs, names, strict=True))
-    return [name for sign, name in terms if sign == "+"], [name for sign, name in terms if sign == "-"]
+    positive, negative = ([" ".join(name) for sign, name in terms if sign == wanted] for wanted in ("+", "-"))
+    return positive, negative
 
 
 def train(

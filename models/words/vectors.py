@@ -135,11 +135,11 @@ class WordVectors:
         if not positive:
             raise AnalogyError("an analogy needs a positive ingredient")
         plus, minus = [self._place(name) for name in positive], [self._place(name) for name in negative]
+        target = self._unit[plus].sum(axis=0) - self._unit[minus].sum(axis=0)
+        norm = float(np.linalg.norm(target))
+        if norm < _EPSILON:
+            raise AnalogyError("the ingredients of the analogy cancel out; change one of them")
         if method == "add":
-            target = self._unit[plus].sum(axis=0) - self._unit[minus].sum(axis=0)
-            norm = float(np.linalg.norm(target))
-            if norm < _EPSILON:
-                raise AnalogyError("the ingredients of the analogy cancel out; change one of them")
             scores = self._unit @ (target / norm)
         else:
             shifted = (self._unit @ self._unit[plus + minus].T + 1.0) / 2.0
