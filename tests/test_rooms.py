@@ -73,6 +73,7 @@ def trespasses(paths: list[Path], forbidden: tuple[str, ...], *, at_import: bool
         "app.runtime",
         "app.factory",
         "app.cli.main",
+        "app.services.words",
         "app.engine.local",
         "app.engine.workers",
         "index",
@@ -81,6 +82,8 @@ def trespasses(paths: list[Path], forbidden: tuple[str, ...], *, at_import: bool
         "models.types",
         "models.preprocess",
         "models.registry",
+        "models.words.vectors",
+        "models.evaluation.words",
     ],
 )
 def test_importing_loads_no_torch(module: str) -> None:

@@ -12,6 +12,7 @@ from app.problems import MEDIA_TYPE
 from app.schemas.common import MultiStatus, ProblemDetails
 from app.schemas.filters import FilterIn
 from app.schemas.images import ImageFields, ImageIn, ImageOut, ImagePage, ImagePatch
+from app.schemas.ingredients import AnalogyOut, SimilarOut
 from app.schemas.jobs import FolderImport, JobOut, JobPageOut
 from app.schemas.recipes import RecipeFields, RecipeIn, RecipeOut, RecipePage, RecipePart, RecipePatch
 from app.schemas.search import ImageHits, ImageSearch, RecipeHits, RecipeSearch
@@ -100,6 +101,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     "model",
     [
         Alive,
+        AnalogyOut,
         FilterIn,
         FolderImport,
         ImageFields,
@@ -124,6 +126,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         RecipePatch,
         RecipeSearch,
         Service,
+        SimilarOut,
         TagsOut,
     ],
 )
