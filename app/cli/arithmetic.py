@@ -12,8 +12,9 @@ from app.cli.common import stderr, stdout
 from app.cli.progress import StageProgress
 
 if TYPE_CHECKING:
-    from app.evaluation.arithmetic import FamilyReport, TuningRow
+    from app.evaluation.arithmetic import TuningRow
     from app.evaluation.ranking import RankingMetrics
+    from app.evaluation.report import FamilyReport
 
 _METRICS = ("mAP@5", "mAP@10", "mAP@50", "R@1", "R@10")
 
@@ -49,18 +50,17 @@ def arithmetic(
     if tune and (json_file is not None or contact_sheet is not None):
         raise typer.BadParameter("--tune prints a table only; leave out --json and --contact-sheet")
     loaded = load_encoder(encoder, device=device)
-    with StageProgress(stderr()) as progress:
-        if tune:
+    if tune:
+        with StageProgress(stderr()) as progress:
             table = tune_arithmetic(
                 loaded, data, queries=queries, jaccard=jaccard, seed=seed, on_progress=progress.advance
             )
-        else:
-            benchmark = evaluate_arithmetic(
-                loaded, data, split, queries=queries, jaccard=jaccard, seed=seed, on_progress=progress.advance
-            )
-    if tune:
         _print_tuning(table)
         return
+    with StageProgress(stderr()) as progress:
+        benchmark = evaluate_arithmetic(
+            loaded, data, split, queries=queries, jaccard=jaccard, seed=seed, on_progress=progress.advance
+        )
     report = benchmark.report
     note = f"{report.model} on {report.split}: {report.gallery:,} photos, Jaccard >= {report.jaccard}, percent"
     stdout().print(note, soft_wrap=True)

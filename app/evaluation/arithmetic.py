@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,6 @@ from app.evaluation.methods import Method, World, baselines, phrase, strategies,
 from app.evaluation.photos import OnProgress, TaggedPhoto, encode_photos, encode_texts, read_tagged_photos
 from app.evaluation.queries import Edit, Query, build_queries
 from app.evaluation.ranking import (
-    Difference,
     Float64Array,
     RankingMetrics,
     best,
@@ -21,6 +20,7 @@ from app.evaluation.ranking import (
     mean_metrics,
     measures,
 )
+from app.evaluation.report import ArithmeticReport, Comparison, FamilyReport, Row
 from app.evaluation.visible import visible_ingredients
 from app.services.food_words import FOOD_WORDS
 from index.algebra import DEFAULT_BALANCE, Strategy
@@ -33,84 +33,6 @@ TUNING_PHOTOS = 1_500
 _BALANCES = (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 _MAP10 = 1  # its place among the metrics
 _MATTERS_FROM = 2  # tags of a target
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One method: over all queries, and over those where the reference photo matters (None where there are none)."""
-
-    name: str
-    is_baseline: bool
-    balance: float | None
-    overall: RankingMetrics
-    matters: RankingMetrics | None
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The strategy and the baseline of the highest mAP@10, and the difference of theirs in points."""
-
-    strategy: str
-    baseline: str
-    difference: Difference
-
-
-@dataclass(frozen=True, slots=True)
-class FamilyReport:
-    """One kind of edit. ``matters`` counts the queries whose target has at least two tags: of one tag, the text of
-    the query says all there is to know. ``comparisons`` are over all queries and over those, where there are any."""
-
-    edit: Edit
-    queries: int
-    matters: int
-    references: int
-    right_answers: float
-    rows: tuple[Row, ...]
-    comparisons: tuple[Comparison, ...]
-
-    def to_json(self) -> dict[str, object]:
-        return {
-            "queries": self.queries,
-            "queries_where_the_reference_matters": self.matters,
-            "references": self.references,
-            "right_answers_mean": self.right_answers,
-            "rows": [_row_json(row) for row in self.rows],
-            "comparisons": {
-                name: asdict(comparison)
-                for name, comparison in zip(("all", "where_the_reference_matters"), self.comparisons, strict=False)
-            },
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class ArithmeticReport:
-    """What :func:`evaluate_arithmetic` measured. All metrics are percent."""
-
-    model: str
-    fingerprint: str
-    split: str
-    seed: int
-    jaccard: float
-    gallery: int
-    left_out: int
-    tags: tuple[str, ...]
-    families: dict[Edit, FamilyReport]
-
-    def to_json(self) -> dict[str, object]:
-        """The swap on top, as the headline; the other edits under ``families``."""
-        return self.families[Edit.SWAP].to_json() | {
-            "unit": "percent",
-            "where_the_reference_matters": "the target set has at least two tags",
-            "model": self.model,
-            "fingerprint": self.fingerprint,
-            "split": self.split,
-            "seed": self.seed,
-            "jaccard": self.jaccard,
-            "gallery": self.gallery,
-            "photos_left_out": self.left_out,
-            "tags": list(self.tags),
-            "families": {edit.value: family.to_json() for edit, family in self.families.items()},
-        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -234,7 +156,7 @@ def _encode(encoder: JointEncoder, photos: Sequence[TaggedPhoto], asked: Sequenc
     tags = sorted(frozenset().union(*(photo.tags for photo in photos)))
     phrases = sorted({phrase(query.target) for query in asked})
     food = encode_texts(encoder, FOOD_WORDS, report, "food words")
-    text_mean: Float32Array = np.mean(list(food.values()), axis=0, dtype=np.float64).astype(np.float32)
+    text_mean: Float32Array = np.stack(list(food.values())).astype(np.float64).mean(axis=0).astype(np.float32)
     return World(
         photos=encode_photos(encoder, photos, report),
         words=encode_texts(encoder, tags, report, "tags"),
@@ -293,13 +215,3 @@ def _values(method: Method, asked: Sequence[Query]) -> Float64Array:
 
 def _over(values: Float64Array, matters: NDArray[np.bool_]) -> tuple[RankingMetrics, RankingMetrics | None]:
     return mean_metrics(values), mean_metrics(values[matters]) if matters.any() else None
-
-
-def _row_json(row: Row) -> dict[str, object]:
-    return {
-        "strategy": row.name,
-        "kind": "baseline" if row.is_baseline else "strategy",
-        "balance": row.balance,
-        **asdict(row.overall),
-        "where_the_reference_matters": asdict(row.matters) if row.matters else None,
-    }

@@ -125,8 +125,9 @@ class _Builder:
         found: list[tuple[str | None, str | None]] = []
         for removed in removable:
             kept = shared - (has[:, self._column[removed]] if removed else 0)
-            met = self._meets(kept[:, None] + has, sizes[:, None], size).any(axis=0)
-            found += [(removed, tag) for tag, meets in zip(self._tags, met, strict=True) if meets and tag not in own]
+            meets = np.asarray(self._meets(kept[:, None] + has, sizes[:, None], size).any(axis=0)).tolist()
+            pairs = zip(self._tags, meets, strict=True)
+            found += [(removed, tag) for tag, met in pairs if met and tag not in own]
         return found
 
     def query(self, row: int, removed: str | None, added: str | None) -> Query:

@@ -24,17 +24,17 @@ def plan_projection(terms: Sequence[Term], balance: float | None, text_mean: Flo
     """
     rows, weights = centred(terms, text_mean)
     require_positive(terms)
-    wanted, unwanted = np.flatnonzero(weights > 0), np.flatnonzero(weights < 0)
+    wanted, unwanted = np.flatnonzero(weights > 0), np.flatnonzero(weights < 0).tolist()
     is_text = texts(terms)
     coefficients = np.where(weights > 0, weights, 0.0)
     share = DEFAULT_BALANCE[Strategy.PROJECTION] if balance is None else balance
     if share is not None and is_text[wanted].any() and not is_text[wanted].all():
         for part, of_part in ((wanted[~is_text[wanted]], 1 - share), (wanted[is_text[wanted]], share)):
             total = weights[part] @ rows[part]
-            named = [terms[place] for place in part]
+            named = [terms[place] for place in part.tolist()]
             coefficients[part] *= of_part / length(total, float(weights[part].sum()), named, "positive terms")
     query = coefficients @ rows
-    before = length(query, float(coefficients.sum()), [terms[place] for place in wanted], "positive terms")
+    before = length(query, float(coefficients.sum()), [terms[place] for place in wanted.tolist()], "positive terms")
     for place in unwanted:
         own = length(rows[place], 1.0, [terms[place]])
         direction = rows[place] / own
