@@ -166,8 +166,6 @@ def validation_problem(errors: Sequence[Any], prefix: str = "") -> Problem:
 
 def _field_error(error: Mapping[str, Any], prefix: str) -> dict[str, str]:
     parts = [str(part) for part in error["loc"]]
-    if parts and parts[0] in ("body", "query", "path", "header") and (len(parts) > 1 or prefix):
-        parts = parts[1:]
     if error["type"] == "json_invalid":
         context = error.get("ctx", {}).get("error", "malformed")
         return {"field": prefix or "body", "detail": f"this is not valid JSON: {context}"}
@@ -242,7 +240,9 @@ async def _on_known(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_validation(request: Request, error: Exception) -> JSONResponse:
     errors = error.errors() if isinstance(error, RequestValidationError) else []
-    return validation_problem(errors).response(_instance(request))
+    # FastAPI puts before each field which part of the request it is of.
+    located = [{**each, "loc": each["loc"][1:] or each["loc"]} for each in errors]
+    return validation_problem(located).response(_instance(request))
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:

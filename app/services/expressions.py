@@ -44,7 +44,7 @@ def uploaded(number: int, photos: Sequence[bytes], field: str, column: int | Non
     if number <= len(photos):
         return Photo(photos[number - 1])
     name = "photo" if number == 1 else f"photo{number}"
-    sent = f"{len(photos)} were" if photos else "none was"
+    sent = {0: "none was", 1: "1 was"}.get(len(photos), f"{len(photos)} were")
     detail = f"{name} needs {number} uploaded picture{'s' if number > 1 else ''}, but {sent} sent; add the file"
     raise place_problem("invalid-request", detail, field, column)
 
