@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
-from app.services.query import Item, Query, TagSum, Text
+from app.services.operands import Operands
+from app.services.query import Combination, Item, Photo, Query, QueryTerm, TagSum, Text, WholeRecipe
 from app.services.timings import Timings
 from app.settings import Settings
-from index.types import Delete, Hit, Kind, UnknownItemError
+from index.algebra import Strategy
+from index.types import Delete, Hit, Kind, Recipe, UnknownItemError
 from tests.app.conftest import Service, serving
+from tests.app.fakes import picture, text_vector, word_vector
 
 pytestmark = pytest.mark.anyio
 
@@ -33,6 +36,70 @@ async def test_what_vanishes_during_a_search_makes_room(service: Service, monkey
     answer = await runtime.search.find(Query(kind=Kind.RECIPE, source=Text("soup"), k=2))
     assert len(answer.hits) == 2
     assert deleted[0] not in {hit.item.id for hit in answer.hits}
+
+
+async def test_what_vanishes_while_all_are_scored_makes_room(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b", "c"):
+        await service.put_recipe(name, title=f"soup {name}")
+    runtime = service.runtime
+    search = runtime.replica.search_scored
+    deleted: list[str] = []
+
+    def search_then_delete(_: object, *args: Any) -> list[Hit]:
+        hits = search(*args)
+        if not deleted:
+            item = runtime.catalogue.get_many(Kind.RECIPE, [hits[0].pk])[0]
+            runtime.catalogue.write([Delete(kind=Kind.RECIPE, id=item.id)], generation=runtime.generation.number)
+            deleted.append(item.id)
+        return hits
+
+    monkeypatch.setattr(type(runtime.replica), "search_scored", search_then_delete)
+    terms = (QueryTerm(operand=Text("soup"), weight=-1.0, label="soup"),)
+    source = Combination(terms=terms, strategy=Strategy.BEST_SCORE)
+    answer = await runtime.search.find(Query(kind=Kind.RECIPE, source=source, k=2))
+    assert len(answer.hits) == 2
+    assert deleted[0] not in {hit.item.id for hit in answer.hits}
+    assert all(hit.terms is not None for hit in answer.hits)
+
+
+async def test_the_best_score_is_that_of_scoring_each_item_by_hand(service: Service) -> None:
+    titles = ["tomato rice", "tomato", "rice pasta", "meat", "pasta meat tomato"]
+    for number, title in enumerate(titles):
+        await service.put_recipe(f"r{number}", title=title)
+    weights = {"tomato": 1.0, "pasta": 0.5, "meat": -0.75}
+    terms = tuple(QueryTerm(operand=Text(word), weight=weight, label=word) for word, weight in weights.items())
+    source = Combination(terms=terms, strategy=Strategy.BEST_SCORE)
+    answer = await service.runtime.search.find(Query(kind=Kind.RECIPE, source=source))
+    expected = {}
+    for number, title in enumerate(titles):
+        cosines = {
+            word: abs(weight) * float(text_vector(title) @ word_vector(word)) for word, weight in weights.items()
+        }
+        best, worst = max(cosines["tomato"], cosines["pasta"]), cosines["meat"]
+        expected[f"r{number}"] = (1 + best) / 2 if best > worst else -(1 + worst) / 2
+    assert {hit.item.id: hit.score for hit in answer.hits} == pytest.approx(expected, abs=2e-3)
+    assert [hit.item.id for hit in answer.hits] == sorted(expected, key=lambda name: -expected[name])
+
+
+async def test_operands_are_encoded_in_one_call_an_operation(service: Service) -> None:
+    await service.put_recipe("stored", title="tomato")
+    service.engine.encoded.clear()
+    operands = [
+        Text("rice"),
+        Photo(picture("meat")),
+        Item(Kind.RECIPE, "stored"),
+        WholeRecipe(Recipe(title="pasta")),
+        Text("berry"),
+        Photo(picture("salad")),
+    ]
+    terms = tuple(QueryTerm(operand=operand, label=f"t{n}") for n, operand in enumerate(operands))
+    resolved = await Operands(service.runtime.resources).resolve(terms, Timings())
+    words = ["rice", "meat", "tomato", "pasta", "berry", "salad"]
+    for term, word in zip(resolved.terms, words, strict=True):
+        assert term.vector @ word_vector(word) == pytest.approx(1, abs=2e-3), word
+    assert [term.modality.value for term in resolved.terms] == ["text", "image", "text", "text", "text", "image"]
+    assert resolved.references == ((Kind.RECIPE, "stored"),)
+    assert len(service.engine.encoded) == 5
 
 
 async def test_a_slow_model_is_a_timeout(settings: Settings) -> None:
