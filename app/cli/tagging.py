@@ -78,6 +78,10 @@ def train(
     seed: Annotated[int, typer.Option(help="Decides everything random.")] = 0,
     min_positives: Annotated[int, typer.Option(min=2, help="Photos that a tag needs.")] = 20,
     cache: Annotated[Path | None, typer.Option(help="Where vectors are kept (default: beside OUT).")] = None,
+    calibrate_on: Annotated[
+        str | None,
+        typer.Option(help="Calibrate on this split, which the encoder has not seen (default: out of fold on train)."),
+    ] = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
     description: Annotated[str, typer.Option(help="What the data is, for the manifest.")] = "the user's own data",
@@ -95,6 +99,7 @@ def train(
         seed=seed,
         min_positives=min_positives,
         cache=cache,
+        calibrate_on=calibrate_on,
         command=manifest_command(sys.argv[1:]),
         description=description,
         licence=licence,
@@ -103,7 +108,7 @@ def train(
     with StageProgress(stderr()) as progress:
         result = train_tags(config, loaded, progress.advance)
     metrics = ", ".join(f"{name} {value:.3g}" for name, value in result.metrics.items())
-    stdout().print(f"Trained {result.tags} tags on {result.photos:,} photos; out of fold: {metrics}", soft_wrap=True)
+    stdout().print(f"Trained {result.tags} tags on {result.photos:,} photos; {metrics}", soft_wrap=True)
     stdout().print(f"Use it with TASTESPACE_TAGS={result.folder}", soft_wrap=True)
 
 

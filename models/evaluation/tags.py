@@ -24,10 +24,10 @@ from models.evaluation.tag_metrics import (
     calibration,
     f1_scores,
 )
-from models.tagging.head import TagHead
+from models.tagging.head import TagHead, require_fit
 from models.tagging.types import Tagger, TaggerUnavailableError
 from models.tagging.vocabulary import TagVocabulary, built_in_vocabulary
-from models.tagging.weights import SHIPPED_TAGS
+from models.tagging.weights import SHIPPED_TAGS, load_tag_weights
 from models.tagging.zero_shot import zero_shot_tagger
 from models.training.photo_vectors import encode_photos
 from models.training.tag_data import TaggedPhotos, read_tagged
@@ -72,7 +72,10 @@ class TagMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class TagReport:
-    """What :func:`evaluate_tags` measured; ``methods`` in the order asked for, ``tags`` with their positives."""
+    """What :func:`evaluate_tags` measured; ``methods`` in the order asked for, ``tags`` with their positives.
+
+    ``calibrated_on`` says what the probabilities were fitted on: the measured split's calibration would flatter itself.
+    """
 
     model: str
     fingerprint: str
@@ -82,6 +85,7 @@ class TagReport:
     tags: dict[str, int]
     methods: dict[str, TagMeasurement]
     baselines: dict[str, TagMeasurement]
+    calibrated_on: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The first method on top; everything under ``methods`` and ``baselines``."""
@@ -94,6 +98,7 @@ class TagReport:
             "split": self.split,
             "photos": self.photos,
             "min_positives": self.min_positives,
+            "calibrated_on": self.calibrated_on,
             "tags": self.tags,
             "f1_average": "micro, over the measured tags",
             "ece_over": f"each photo's {TOP} most probable tags, {BINS} bins of equal width",
@@ -150,6 +155,7 @@ def evaluate_tags(
         tags={vocabulary.names[tag]: int(measure.truth[:, tag].sum()) for tag in measure.columns},
         methods=measured,
         baselines=_baselines(data, split, tagged, vocabulary, measure, cache, on_progress),
+        calibrated_on=_calibrated_on(encoder, weights),
     )
 
 
@@ -193,6 +199,16 @@ def _vocabulary(encoder: JointEncoder, weights: Path) -> TagVocabulary:
         return TagHead.load(encoder.info, weights).vocabulary
     except TaggerUnavailableError:
         return built_in_vocabulary()
+
+
+def _calibrated_on(encoder: JointEncoder, weights: Path) -> str | None:
+    """What the probabilities were fitted on; None where it is the default calibration."""
+    try:
+        manifest, _ = load_tag_weights(weights)
+        require_fit(manifest, encoder.info, weights)
+    except TaggerUnavailableError:
+        return None
+    return str(manifest.training.get("calibration", {}).get("on", "unknown"))
 
 
 def _baselines(

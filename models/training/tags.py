@@ -50,6 +50,8 @@ class TagTrainingConfig:
         folds: parts of the photos, each of which is scored by a fit on the others.
         min_positives: photos that a tag needs.
         cache: where vectors are kept; default: beside ``out``.
+        calibrate_on: a split whose photos the encoder has not seen, to calibrate head and zero-shot on. None: out of
+            fold on the training photos; where the encoder was trained on those, probabilities come out a little high.
         command, description, licence: for the manifest.
     """
 
@@ -59,6 +61,7 @@ class TagTrainingConfig:
     folds: int = 4
     min_positives: int = MIN_POSITIVES
     cache: Path | None = None
+    calibrate_on: str | None = None
     command: str = ""
     description: str = "the user's own data"
     licence: str = "that of the training data"
@@ -66,7 +69,7 @@ class TagTrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class TagTrainingResult:
-    """``metrics`` are of out-of-fold scores of the training photos."""
+    """``metrics`` are of the photos that the calibration was fitted on: out of fold, or of ``calibrate_on``."""
 
     folder: Path
     photos: int
@@ -100,12 +103,18 @@ def train_tags(
     log = _Log(config.out / METRICS_FILE)
     fold = _folds(keys, config.folds, config.seed)
     penalty, scores = _cross_fit(vectors, targets, fold, log, report)
+    head = fit_logistic(vectors, targets, penalty)
+    if config.calibrate_on is not None:
+        unseen = read_tagged(config.data, config.calibrate_on)
+        vectors, _ = photo_vectors(
+            encoder, unseen.photos, cache, lambda what, done, total: report(what, done, total, "")
+        )
+        targets, scores = unseen.targets(vocabulary), head.logits(vectors)
     slope, offset = fit_platt(scores, targets)
     probabilities = sigmoid(slope * scores + offset)
     threshold = best_threshold(targets, probabilities)
     metrics = _metrics(targets, probabilities, threshold)
     log.write({"stage": "head", "penalty": penalty, "slope": slope, "offset": offset, **metrics})
-    head = fit_logistic(vectors, targets, penalty)
     zero_shot, zero_shot_metrics = _fit_zero_shot(encoder, vocabulary, vectors, targets)
     log.write({"stage": "zero-shot", "scale": zero_shot.scale, "bias": zero_shot.bias, **zero_shot_metrics})
     manifest = TagManifest(
@@ -121,14 +130,14 @@ def train_tags(
         training={
             "command": config.command,
             "data": config.description,
-            "photos": len(targets),
+            "photos": len(tagged.photos),
             "seed": config.seed,
             "folds": config.folds,
             "min_positives": config.min_positives,
             "penalty": penalty,
-            "calibration": {"slope": slope, "offset": offset},
+            "calibration": {"on": config.calibrate_on or "train, out of fold", "slope": slope, "offset": offset},
         },
-        metrics={"train, out of fold": metrics, "train, zero-shot": zero_shot_metrics},
+        metrics={"calibration, head": metrics, "calibration, zero-shot": zero_shot_metrics},
     )
     tensors = {
         "head.weight": slope * head.weight,
@@ -137,7 +146,7 @@ def train_tags(
         "zero_shot.reference": zero_shot.reference,
     }
     save_tag_weights(config.out, tensors, manifest)
-    return TagTrainingResult(config.out, len(targets), len(vocabulary), metrics)
+    return TagTrainingResult(config.out, len(tagged.photos), len(vocabulary), metrics)
 
 
 class _Log:

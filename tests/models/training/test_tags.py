@@ -52,6 +52,17 @@ def test_the_manifest_says_what_was_done_without_paths(world: Path, tmp_path: Pa
     assert [line["stage"] for line in lines] == ["penalty"] * len(PENALTIES) + ["head", "zero-shot"]
 
 
+def test_calibration_can_be_fitted_on_photos_the_encoder_has_not_seen(world: Path, tmp_path: Path) -> None:
+    encoder = ColourEncoder()
+    train_tags(_config(world, tmp_path / "one"), encoder)
+    result = train_tags(_config(world, tmp_path / "two", calibrate_on="val"), encoder)
+    assert result.photos == 72
+    (one, a), (two, b) = load_tag_weights(tmp_path / "one"), load_tag_weights(tmp_path / "two")
+    assert (one.training["calibration"]["on"], two.training["calibration"]["on"]) == ("train, out of fold", "val")
+    slope = two.training["calibration"]["slope"] / one.training["calibration"]["slope"]
+    np.testing.assert_allclose(b["head.weight"], slope * a["head.weight"], rtol=0.02, atol=0.02)
+
+
 def test_training_is_deterministic_and_vectors_are_kept(world: Path, tmp_path: Path) -> None:
     encoder = ColourEncoder()
     seen: list[tuple[str, int, int, str]] = []
