@@ -29,6 +29,6 @@ DEFAULT_BALANCE: Mapping[Strategy, float | None] = MappingProxyType(
         Strategy.WEIGHTED_SUM: None,
         Strategy.TEXT_DIFFERENCE: 0.75,
         Strategy.BEST_SCORE: None,
-        Strategy.PROJECTION: 0.85,
+        Strategy.PROJECTION: 0.8,
     }
 )
