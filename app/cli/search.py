@@ -18,6 +18,7 @@ from app.cli.common import (
     DataDir,
     DeviceOption,
     EncoderOption,
+    RuntimeOption,
     load_settings,
     require_catalogue,
     run,
@@ -67,7 +68,7 @@ def search(
     ] = False,
     strategy: Annotated[
         str | None,
-        typer.Option(help="How an expression's terms rank: weighted_sum, text_difference or best_score."),
+        typer.Option(help="How an expression's terms rank: weighted_sum, text_difference, best_score or projection."),
     ] = None,
     balance: Annotated[
         float | None, typer.Option(help="Share of an expression's texts against its photos, between 0 and 1.")
@@ -76,6 +77,7 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     encoder: EncoderOption = None,
     device: DeviceOption = None,
+    runtime: RuntimeOption = None,
     data_dir: DataDir = None,
 ) -> None:
     """Find recipes or photos by a photo, a text, a recipe, tags, or an expression of them."""
@@ -90,7 +92,7 @@ def search(
         raise typer.BadParameter("--strategy and --balance need an expression")
     if not_tag and not tag:
         raise typer.BadParameter("--not-tag needs a --tag to start from; --without-tag leaves out items by their tags")
-    settings = load_settings(ctx, encoder=encoder, device=device, data_dir=data_dir)
+    settings = load_settings(ctx, encoder=encoder, device=device, runtime=runtime, data_dir=data_dir)
     require_catalogue(settings)
     from app.services.query import Query
     from index.types import Filter, Kind
