@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -189,7 +189,7 @@ def _records(found: Iterable[Neighbour]) -> list[dict[str, str | float | int]]:
     return [{"name": each.name, "similarity": round(each.similarity, 4), "count": each.count} for each in found]
 
 
-def _print_json(record: dict[str, object]) -> None:
+def _print_json(record: Mapping[str, object]) -> None:
     typer.echo(json.dumps(record, ensure_ascii=False, indent=2))
 
 

@@ -21,8 +21,12 @@ class SimilarOut(Response):
             "examples": [
                 {
                     "name": "scallion",
-                    "similar": [{"name": "green onion", "similarity": 0.74, "count": 5120}],
-                    "expansion": ["scallion", "green onion", "spring onion"],
+                    "similar": [
+                        {"name": "daikon", "similarity": 0.6381, "count": 25},
+                        {"name": "sriracha", "similarity": 0.6372, "count": 40},
+                        {"name": "green onion", "similarity": 0.61, "count": 3645},
+                    ],
+                    "expansion": ["scallion", "green onion", "spring onion", "salad onion"],
                 }
             ]
         }
@@ -42,7 +46,7 @@ class AnalogyOut(Response):
                 {
                     "positive": ["white wine", "beef"],
                     "negative": ["chicken"],
-                    "similar": [{"name": "red wine", "similarity": 1.08, "count": 907}],
+                    "similar": [{"name": "red wine", "similarity": 1.1, "count": 905}],
                 }
             ]
         }

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,7 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.data import read_recipe_file, read_recipes
+from models.data import DataError, read_recipe_file, read_recipes
+from models.evaluation.words import evaluate_words
 from models.training.run_folder import RunFolder
 from models.types import Float32Array, RecipeText
 from models.words.corpus import WordCorpus, build_corpus
@@ -111,6 +112,7 @@ def train_words(config: WordTrainingConfig, on_progress: OnWordProgress | None =
     report(WordTrainingProgress("corpus", 0, len(recipes), len(recipes)))
     inputs, contexts, metrics = _train(config, corpus, folder, report)
     names = len(corpus.names)
+    stored = StoredWords(names=corpus.names, counts=corpus.counts, vectors=inputs[:names], contexts=contexts[:names])
     manifest = {
         "model": "tastespace-words",
         "licence": config.licence,
@@ -122,17 +124,18 @@ def train_words(config: WordTrainingConfig, on_progress: OnWordProgress | None =
             "seed": config.seed,
             "settings": config.settings(),
         },
-        "metrics": {"loss": round(metrics.get("loss", 0.0), 4)},
+        "metrics": {"loss": metrics["loss"], **measure(stored, config.data)},
     }
-    stored = StoredWords(
-        names=corpus.names,
-        counts=corpus.counts,
-        vectors=inputs[:names],
-        contexts=contexts[:names],
-        manifest=manifest,
-    )
-    save_words(config.out, stored)
+    save_words(config.out, replace(stored, manifest=manifest))
     return WordTrainingResult(config.out, names, len(recipes), metrics)
+
+
+def measure(words: StoredWords, data: Path | None) -> dict[str, Any]:
+    """The intrinsic measures for the manifest; those on held-out recipes where ``data`` has a split ``val``."""
+    try:
+        return evaluate_words(words, data).to_json()
+    except DataError:
+        return evaluate_words(words).to_json()
 
 
 def read_training_recipes(data: Path | None, text_corpus: Path | None) -> list[RecipeText]:

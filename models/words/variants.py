@@ -17,11 +17,18 @@ from models.words.names import normalize_ingredient
 from models.words.synonyms import SYNONYMS
 
 #: Last words that add nothing to any name that stands alone ("gruyere cheese", "penne pasta", "pistachio nut").
-_PLAIN_HEADS = words("cheese pasta nut chile pepper")
+_PLAIN_HEADS = words("cheese pasta nut")
+
+_CHILES = words("""
+    jalapeno serrano habanero poblano anaheim chipotle ancho pasilla guajillo arbol fresno cayenne pepperoncini
+    peperoncini pimento pimiento bonnet cubanelle piquillo
+    """)
 
 #: And those that add nothing to these names alone: "challah bread", but not "corn bread".
 _HEADS_OF: Mapping[str, frozenset[str]] = MappingProxyType(
     {
+        "chile": _CHILES,
+        "pepper": _CHILES,
         "bread": words("challah pita naan ciabatta sourdough focaccia brioche baguette"),
         "liqueur": words(
             "amaretto maraschino kahlua limoncello chambord frangelico cointreau sec cacao menthe cassis pernod"

@@ -106,7 +106,8 @@ class WordVectors:
 
     def vector(self, name: str) -> Float32Array:
         """float32 (dim,), unit norm. Raises UnknownWordError."""
-        return self._unit[self._place(name)].copy()
+        row: Float32Array = self._unit[self._place(name)].copy()
+        return row
 
     def similar(self, name: str, k: int = 10, min_similarity: float = -1.0) -> list[Neighbour]:
         """The ``k`` names nearest by cosine, best first, without the name itself.

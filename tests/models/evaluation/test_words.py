@@ -70,8 +70,8 @@ def test_a_missing_ingredient_is_guessed_from_the_others_by_hand() -> None:
 def test_purity_of_perfect_and_of_mixed_categories() -> None:
     berries = ("strawberry", "raspberry", "blueberry", "blackberry", "cranberry", "cherry")
     pasta = ("spaghetti", "linguine", "fettuccine", "egg noodle", "penne pasta", "rotini pasta")
-    apart = {name: (1, [1.0, 0.01 * n], [0, 0]) for n, name in enumerate(berries)}
-    apart |= {name: (1, [0.01 * n, 1.0], [0, 0]) for n, name in enumerate(pasta)}
+    apart = {name: (1, [1.0, 0.01 * n], [0.0, 0.0]) for n, name in enumerate(berries)}
+    apart |= {name: (1, [0.01 * n, 1.0], [0.0, 0.0]) for n, name in enumerate(pasta)}
     assert category_purity(_words(apart)) == (12, 100.0)
     listed, purity = category_purity(_words({name: (1, [1, 0.01 * n], [0, 0]) for n, name in enumerate(apart)}))
     assert listed == 12
