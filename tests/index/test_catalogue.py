@@ -152,6 +152,8 @@ def test_blob_references_are_each_given_once(catalogue: Catalogue, generation: G
     assert list(catalogue.blob_references()) == sorted(sha(str(n)) for n in range(3))
     assert catalogue.blob_in_use(sha("1"))
     assert not catalogue.blob_in_use(sha("9"))
+    assert catalogue.images_of_blobs([sha("1"), sha("9")]) == ["i1", "i4", "i7"]
+    assert catalogue.images_of_blobs([]) == []
 
 
 def test_the_feed_is_read_in_pieces(catalogue: Catalogue, generation: Generation) -> None:

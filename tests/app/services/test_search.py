@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.services.operands import Operands
-from app.services.query import Combination, Item, Photo, Query, QueryTerm, TagSum, Text, WholeRecipe
+from app.services.query import Combination, Item, Operand, Photo, Query, QueryTerm, TagSum, Text, WholeRecipe
 from app.services.timings import Timings
 from app.settings import Settings
 from index.algebra import Strategy
@@ -84,7 +84,7 @@ async def test_the_best_score_is_that_of_scoring_each_item_by_hand(service: Serv
 async def test_operands_are_encoded_in_one_call_an_operation(service: Service) -> None:
     await service.put_recipe("stored", title="tomato")
     service.engine.encoded.clear()
-    operands = [
+    operands: list[Operand] = [
         Text("rice"),
         Photo(picture("meat")),
         Item(Kind.RECIPE, "stored"),
