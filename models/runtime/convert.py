@@ -19,7 +19,7 @@ def convert(part: Part) -> openvino.Model:
     Raises:
         Exception: whatever torch's tracing or OpenVINO's frontend raise on a module that they can't take.
     """
-    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder  # type: ignore[import-untyped]
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     with torch.inference_mode(False), torch.no_grad(), _traceable(), warnings.catch_warnings():
         # Tracing warns about every Python value that it takes for a constant; the probes of other shapes hold it to it.

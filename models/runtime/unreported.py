@@ -7,15 +7,14 @@ file there forbids it. It does without its reporter where that can't be imported
 from __future__ import annotations
 
 import sys
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 __all__ = ["openvino"]
 
 _REPORTER = "openvino_telemetry"
 
 
-def _import() -> ModuleType:
+def _import() -> Any:
     known = sys.modules.pop(_REPORTER, None)
     sys.modules[_REPORTER] = None  # type: ignore[assignment]
     try:
@@ -28,6 +27,6 @@ def _import() -> ModuleType:
 
 
 if TYPE_CHECKING:
-    import openvino  # type: ignore[import-untyped]
+    import openvino
 else:
     openvino = _import()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,7 @@ def test_weights_and_processor_change_the_key(other: dict[str, Any]) -> None:
 @pytest.mark.parametrize("package", ["openvino", "torch", "timm", "transformers", "open_clip_torch"])
 def test_versions_change_the_key(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = cache_key("f", **HERE)
-    original = fingerprint.version
-    monkeypatch.setattr(fingerprint, "version", lambda name: "0" if name == package else original(name))
+    monkeypatch.setattr(fingerprint, "version", lambda name: "0" if name == package else version(name))
     assert cache_key("f", **HERE) != before
 
 
