@@ -7,19 +7,105 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-def info_nce(left: Tensor, right: Tensor, scale: Tensor | float) -> Tensor:
+def info_nce(left: Tensor, right: Tensor, scale: Tensor | float, soft: Tensor | None = None) -> Tensor:
     """Symmetric InfoNCE over paired rows (van den Oord et al. 2018; CLIP, Radford et al. 2021, figure 3).
 
     Args:
         left, right: (n, dim), row i of one belonging to row i of the other; all other rows are negatives.
         scale: the inverse temperature.
+        soft: (n, n), rows and columns adding up to 1: how much of row i's partner each row is. None: the identity.
+            Near-duplicate dishes are then no longer pushed apart (Andonian et al. 2022, section 3.2).
 
     Returns:
         The mean of both directions' cross-entropies, a scalar.
     """
     logits = scale * (left @ right.T)
-    target = torch.arange(len(left), device=left.device)
-    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+    if soft is None:
+        target = torch.arange(len(left), device=left.device)
+        return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+    return (functional.cross_entropy(logits, soft) + functional.cross_entropy(logits.T, soft.T)) / 2
+
+
+def soft_targets(texts: Tensor, share: float, scale: float = 30.0) -> Tensor:
+    """Targets for :func:`info_nce`: ``1 - share`` for the pair itself, the rest over dishes of similar text.
+
+    Args:
+        texts: (n, width), unit-norm sentence embeddings of what each pair is about.
+        share: how much goes to neighbours, in [0, 1).
+        scale: the inverse temperature of the softmax over text similarities.
+
+    Returns:
+        (n, n), symmetric up to normalisation, rows adding up to 1.
+    """
+    near = functional.softmax(scale * (texts @ texts.T), dim=1)
+    return (1.0 - share) * torch.eye(len(texts), device=texts.device, dtype=texts.dtype) + share * near
+
+
+def sigmoid_loss(left: Tensor, right: Tensor, scale: Tensor | float, bias: Tensor | float) -> Tensor:
+    """SigLIP's loss (Zhai et al. 2023, equation 1): every pair is a binary question of its own.
+
+    Args:
+        left, right: (n, dim), row i of one belonging to row i of the other.
+        scale, bias: of the logits; the paper starts at 10 and -10.
+
+    Returns:
+        The sum over all pairs divided by n, a scalar.
+    """
+    logits = scale * (left @ right.T) + bias
+    signs = 2 * torch.eye(len(left), device=left.device, dtype=logits.dtype) - 1
+    return -functional.logsigmoid(signs * logits).sum() / len(left)
+
+
+def adaptive_triplet_loss(left: Tensor, right: Tensor, margin: float = 0.3) -> Tensor:
+    """AdaMine's instance loss (Carvalho et al. 2018, equations 3 to 5): triplets averaged over the violating ones.
+
+    For both sides as queries, ``max(0, cos(q, negative) - cos(q, own) + margin)`` over all negatives of the batch; the
+    sum is divided by the number of triplets above 0, so that few hard triplets weigh as much as many easy ones did.
+    """
+    cosine = left @ right.T
+    return (_violations(cosine, margin) + _violations(cosine.T, margin)) / 2
+
+
+def _violations(cosine: Tensor, margin: float) -> Tensor:
+    own = torch.eye(len(cosine), dtype=torch.bool, device=cosine.device)
+    hinge = (cosine - cosine.diagonal()[:, None] + margin).clamp(min=0.0).masked_fill(own, 0.0)
+    return hinge.sum() / (hinge > 0).sum().clamp(min=1)
+
+
+def structure_loss(before: Tensor, after: Tensor, levels: int = 1, temperature: float = 0.05) -> Tensor:
+    """A neighbourhood-preserving regulariser after STRUCTURE (Groeger et al. 2025, section 3.2).
+
+    Pretrained features know which photos (or texts) are alike; a head trained on few pairs should not forget it. The
+    similarities within a batch, centred and as distributions over the other rows, before and after the head are held
+    together by the Jensen-Shannon divergence, over paths of 1 to ``levels`` steps, level l weighing 1/l.
+
+    Args:
+        before: (n, width), features of one modality.
+        after: (n, dim), their embeddings.
+
+    Returns:
+        The mean over rows and levels, a scalar in [0, log 2].
+    """
+    source, target = (_neighbourhood(rows, temperature) for rows in (before, after))
+    total, weight = source.new_zeros(()), 0.0
+    left, right = source, target
+    for level in range(1, levels + 1):
+        total = total + _jensen_shannon(left, right) / level
+        weight += 1.0 / level
+        left, right = left @ source, right @ target
+    return total / weight
+
+
+def _neighbourhood(rows: Tensor, temperature: float) -> Tensor:
+    unit = functional.normalize(rows - rows.mean(dim=0), dim=-1)
+    own = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
+    return functional.softmax((unit @ unit.T / temperature).masked_fill(own, -1e4), dim=1)
+
+
+def _jensen_shannon(left: Tensor, right: Tensor) -> Tensor:
+    middle = ((left + right) / 2).clamp(min=1e-12).log()
+    parts = [(p * (p.clamp(min=1e-12).log() - middle)).sum(dim=1) for p in (left, right)]
+    return (parts[0] + parts[1]).mean() / 2
 
 
 def cosine_embedding_loss(left: Tensor, right: Tensor, margin: float = 0.1) -> Tensor:

@@ -86,11 +86,15 @@ class RecipeTower(nn.Module):
     def forward(self, lines: Tensor, kinds: Tensor) -> Tensor:
         """lines: float (n, lines, line_width), unit-norm rows; kinds: int64 (n, lines) of :class:`LineKind`, at
         least one of a row not padding. Returns (n, dim), not normalised."""
+        out: Tensor = self.head(self.pooled(lines, kinds))
+        return out
+
+    def pooled(self, lines: Tensor, kinds: Tensor) -> Tensor:
+        """What the head sees: (n, 3 x width), one part a component."""
         # Unit-norm rows have entries near 1/sqrt(width); bring them to the scale that layers are initialised for.
         x = self.embed(lines * lines.shape[-1] ** 0.5) + self.kind(kinds)
         mask = kinds != LineKind.PADDING
         for block in self.blocks:
             x = block(x, mask)
         pooled: Tensor = self.pool(x, kinds)
-        out: Tensor = self.head(pooled)
-        return out
+        return pooled

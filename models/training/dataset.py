@@ -64,17 +64,19 @@ class LineTable:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """``images`` (n, 1280), or (n, 0) where there are no cached views; ``lines`` (n, lines, 384) with ``kinds``;
-    ``texts`` (n, 384), a title, tag or ingredient of the same example; ``labels`` bool (n, classes)."""
+    ``texts`` (n, 384), a title, tag or ingredient of the same example; ``titles`` (n, 384), its title (else its first
+    line); ``labels`` bool (n, classes)."""
 
     images: Tensor
     lines: Tensor
     kinds: Tensor
     texts: Tensor
+    titles: Tensor
     labels: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
-        fields = (self.images, self.lines, self.kinds, self.texts, self.labels)
+        fields = (self.images, self.lines, self.kinds, self.texts, self.titles, self.labels)
         return Batch(*(tensor.to(device) for tensor in fields))
 
 
@@ -107,8 +109,14 @@ class TrainingSet:
         images = self._images(rows, rng)
         lines, kinds = self.table.gather([sample_lines(self.table, int(row), rng) for row in rows])
         texts = np.stack([self._text(int(row), rng) for row in rows]).astype(np.float32)
+        titles = np.stack([self._title(int(row)) for row in rows]).astype(np.float32)
         return Batch(
-            torch.from_numpy(images), lines, kinds, torch.from_numpy(texts), torch.from_numpy(self.labels.hot[rows])
+            torch.from_numpy(images),
+            lines,
+            kinds,
+            torch.from_numpy(texts),
+            torch.from_numpy(titles),
+            torch.from_numpy(self.labels.hot[rows]),
         )
 
     def _images(self, rows: NDArray[np.int64], rng: np.random.Generator) -> Float32Array:
@@ -133,6 +141,9 @@ class TrainingSet:
         if draw < 0.4 and len(ingredients):
             ingredient: Float16Array = self.table.features[rng.choice(ingredients)]
             return ingredient
+        return self._title(row)
+
+    def _title(self, row: int) -> Float16Array:
         title = self.table.rows(row, (LineKind.TITLE,))
         first: Float16Array = self.table.features[title[0] if len(title) else self.table.start[row]]
         return first

@@ -84,6 +84,7 @@ class FeatureCache:
         spec: their preprocessing.
         on_progress: called with (what, done, total) as work goes on.
         vision: the name of the vision tower; its file is part of a feature's key.
+        tuned: digest of what was trained in the vision tower, part of the key as well.
     """
 
     def __init__(
@@ -94,11 +95,12 @@ class FeatureCache:
         on_progress: Progress | None = None,
         *,
         vision: Vision = "tf_efficientnet_lite0",
+        tuned: str = "",
     ) -> None:
         self._folder = folder
         self._clip = clip
         self._spec = spec
-        self._vision = VISION_FILES[vision].sha256[:12]
+        self._vision = VISION_FILES[vision].sha256[:12] + (f"-{tuned}" if tuned else "")
         self._lines = LineEncoder(clip)
         self._report = on_progress or (lambda *_: None)
         self._sha: dict[Path, str] = {}

@@ -19,25 +19,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.checkpoint import Manifest, load_checkpoint, save_checkpoint
+from models.checkpoint import Manifest, save_checkpoint
 from models.data import DataError, read_recipes
-from models.joint.lite import JointHeads, LiteConfig
+from models.joint.lite import LiteConfig
 from models.joint.loading import parse_device
-from models.joint.towers import build_clip, lite_preprocess, normalise_pixels
+from models.joint.towers import lite_preprocess, normalise_pixels
 from models.training.dataset import TrainingSet
 from models.training.depthwise import quick_depthwise_gradients
 from models.training.features import FeatureCache
 from models.training.joint import JointTrainingResult, OnProgress, TrainingProgress, with_photo
 from models.training.labels import build_labels
 from models.training.memory import keep_freed_memory
-from models.training.objective import JointObjective, LossWeights
+from models.training.objective import JointObjective, LossWeights, PairOptions
 from models.training.optim import cpu_state, follow, mean, parameter_groups, schedule, set_rate
 from models.training.photos import augmented_batches
 from models.training.run_folder import RunFolder
+from models.training.start import Start, exported
 from models.training.tower import TunedTower
 from models.training.validation import Validation
-
-_TRUNK = "clip.visual.trunk."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,7 @@ class FinetuneConfig:
     frozen_stages: int = 2
     train_size: int = 192
     loss: LossWeights = field(default_factory=LossWeights)
+    pairs: PairOptions = field(default_factory=PairOptions)
     min_tag: int = 12
     min_word: int = 20
     cache: Path | None = None
@@ -111,8 +111,8 @@ class _Finetuning:
     def __init__(self, config: FinetuneConfig, report: OnProgress) -> None:
         self.config, self.report = config, report
         self.device = parse_device(config.device)
-        self.initial, tensors = load_checkpoint(config.init)
-        self.shape: LiteConfig = self.initial.config
+        self.start = Start.read(config.init, LiteConfig())
+        self.shape = self.start.shape
         everything = read_recipes(config.data)
         train = with_photo(everything, "train")
         if not train:
@@ -120,7 +120,7 @@ class _Finetuning:
         self.photos = [example.image for example in train if example.image is not None]
         self.folder = RunFolder(config.out, config.settings(), resume=config.resume)
         self.spec = lite_preprocess(self.shape.resize_mode, self.shape.image_size)
-        clip = build_clip(self.shape.vision, self.shape.image_size)
+        clip = self.start.build_clip()
         cache = FeatureCache(
             config.cache or config.out.parent / "features", clip, self.spec, self._features, vision=self.shape.vision
         )
@@ -128,7 +128,7 @@ class _Finetuning:
         self.set = TrainingSet(train, labels, cache, views=())
         val = [example for example in with_photo(everything, "val") if example.has_body]
         self.validation = Validation(val, cache, images=False) if val else None
-        self.network = self._build(clip.visual.trunk, tensors).to(self.device)
+        self.network = self._build(clip.visual.trunk).to(self.device)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
             [
@@ -152,15 +152,12 @@ class _Finetuning:
         self._export(best)
         return JointTrainingResult(self.config.out, best["epoch"], best["metrics"])
 
-    def _build(self, trunk: torch.nn.Module, tensors: dict[str, Tensor]) -> _Network:
+    def _build(self, trunk: torch.nn.Module) -> _Network:
         config = self.config
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            heads = JointHeads(self.shape, dropout=config.dropout)
-            heads.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("heads.")})
-            objective = JointObjective(heads, self.shape.dim, self.set.class_features, config.loss)
-        tuned = {name.removeprefix(_TRUNK): tensor for name, tensor in tensors.items() if name.startswith(_TRUNK)}
-        trunk.load_state_dict(tuned, strict=False)
+            heads = self.start.build_heads(config.dropout)
+            objective = JointObjective(heads, self.shape.dim, self.set.class_features, config.loss, config.pairs)
         tower = TunedTower(trunk, frozen_stages=config.frozen_stages, drop_path=config.drop_path)
         return _Network(tower.to(memory_format=torch.channels_last), objective)
 
@@ -206,10 +203,10 @@ class _Finetuning:
         return self.validation.measure(self.average.objective.heads, torch.cat(features))
 
     def _weights(self) -> dict[str, Tensor]:
-        heads = {f"heads.{name}": tensor for name, tensor in cpu_state(self.average.objective.heads).items()}
         trunk = cpu_state(self.average.tower.trunk)
-        changed = {f"{_TRUNK}{name}": trunk[name] for name in self.network.tower.changed()}
-        return heads | changed
+        changed = {name: trunk[name] for name in self.network.tower.changed()}
+        # A tower that was tuned before may have changed in stages that are frozen now.
+        return exported(cpu_state(self.average.objective.heads), {**self.start.trunk, **changed})
 
     def _features(self, what: str, done: int, total: int) -> None:
         self.report(TrainingProgress("features", what, done, total))
@@ -252,7 +249,7 @@ class _Finetuning:
                     name: Path(value).name if name in ("data", "init") else value
                     for name, value in config.settings().items()
                 },
-                "heads": self.initial.training,
+                "start": self.start.training,
             },
             metrics={"val, during training": best["metrics"]} if best["metrics"] else {},
         )

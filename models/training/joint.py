@@ -20,17 +20,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.checkpoint import Manifest, load_checkpoint, save_checkpoint
+from models.checkpoint import Manifest, save_checkpoint
 from models.data import DataError, RecipeExample, read_recipe_file, read_recipes
-from models.joint.lite import JointHeads, LiteConfig
+from models.joint.lite import LiteConfig
 from models.joint.loading import parse_device
-from models.joint.towers import build_clip, lite_preprocess
+from models.joint.towers import lite_preprocess
 from models.training.dataset import LineTable, TrainingSet, split_lines
 from models.training.features import FeatureCache
 from models.training.labels import build_labels
-from models.training.objective import CorpusBatch, JointObjective, LossWeights
+from models.training.objective import CorpusBatch, JointObjective, LossWeights, PairOptions
 from models.training.optim import cpu_state, follow, parameter_groups, schedule, set_rate
 from models.training.run_folder import RunFolder
+from models.training.start import Start, exported
 from models.training.validation import Validation
 from models.training.views import PLAIN_VIEWS, crop_views
 
@@ -80,6 +81,7 @@ class JointTrainingConfig:
     views: tuple[str, ...] = (*PLAIN_VIEWS, *crop_views(4))
     model: LiteConfig = field(default_factory=LiteConfig)
     loss: LossWeights = field(default_factory=LossWeights)
+    pairs: PairOptions = field(default_factory=PairOptions)
     min_tag: int = 12
     min_word: int = 20
     text_corpus: Path | None = None
@@ -126,8 +128,8 @@ class _Run:
     def __init__(self, config: JointTrainingConfig, report: OnProgress) -> None:
         self.config, self.report = config, report
         self.device = parse_device(config.device)
-        initial = load_checkpoint(config.init) if config.init else None
-        self.shape = initial[0].config if initial else config.model
+        self.start = Start.read(config.init, config.model)
+        self.shape = self.start.shape
         everything = read_recipes(config.data)
         train = with_photo(everything, "train")
         if not train:
@@ -141,10 +143,8 @@ class _Run:
         self.corpus = self._corpus(cache)
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            heads = JointHeads(self.shape, dropout=config.dropout)
-            if initial:
-                heads.load_state_dict({k[6:]: v for k, v in initial[1].items() if k.startswith("heads.")})
-            objective = JointObjective(heads, self.shape.dim, self.set.class_features, config.loss)
+            heads = self.start.build_heads(config.dropout)
+            objective = JointObjective(heads, self.shape.dim, self.set.class_features, config.loss, config.pairs)
         self.objective = objective.to(self.device)
         self.average = copy.deepcopy(self.objective.heads).eval().requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
@@ -207,13 +207,14 @@ class _Run:
             self.report(TrainingProgress("features", what, done, total))
 
         folder = self.config.cache or self.config.out.parent / "features"
-        clip = build_clip(self.shape.vision, self.shape.image_size).to(self.device, memory_format=torch.channels_last)
+        clip = self.start.build_clip().to(self.device, memory_format=torch.channels_last)
         return FeatureCache(
             folder,
             clip,
             lite_preprocess(self.shape.resize_mode, self.shape.image_size),
             on_features,
             vision=self.shape.vision,
+            tuned=self.start.tuned,
         )
 
     def _corpus(self, cache: FeatureCache) -> LineTable | None:
@@ -263,10 +264,11 @@ class _Run:
                 "examples": len(self.set),
                 "classes": len(self.set.labels.names),
                 "settings": settings,
+                **({"start": self.start.training} if self.start.training else {}),
             },
             metrics={"val, during training": best["metrics"]} if best["metrics"] else {},
         )
-        save_checkpoint(self.config.out, {f"heads.{k}": v for k, v in best["weights"].items()}, manifest)
+        save_checkpoint(self.config.out, exported(best["weights"], self.start.trunk), manifest)
 
 
 def with_photo(examples: list[RecipeExample], split: str) -> list[RecipeExample]:

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from models.losses import SemanticRegulariser, cosine_embedding_loss, info_nce, multi_label_cross_entropy
+from models.losses import (
+    SemanticRegulariser,
+    adaptive_triplet_loss,
+    cosine_embedding_loss,
+    info_nce,
+    multi_label_cross_entropy,
+    sigmoid_loss,
+    soft_targets,
+    structure_loss,
+)
 
 
 def _unit(n: int, dim: int, seed: int) -> Tensor:
@@ -71,3 +80,54 @@ def test_regulariser_is_one_classifier_for_both_sides() -> None:
         (regulariser(image, labels) + regulariser(recipe, labels)).backward()
         optimiser.step()
     assert regulariser(image, labels).item() < before / 2
+
+
+@given(st.integers(1, 6), st.integers(0, 50), st.floats(0.5, 20), st.floats(-10, 5))
+def test_sigmoid_loss_equals_the_naive_one(n: int, seed: int, scale: float, bias: float) -> None:
+    left, right = _unit(n, 4, seed), _unit(n, 4, seed + 1000)
+    total = 0.0
+    for i in range(n):
+        for j in range(n):
+            logit = scale * float(left[i] @ right[j]) + bias
+            total += math.log1p(math.exp(-logit if i == j else logit))
+    assert sigmoid_loss(left, right, scale, bias).item() == pytest.approx(total / n, abs=1e-9)
+
+
+@given(st.integers(1, 6), st.integers(0, 50), st.floats(0, 1))
+def test_adaptive_triplet_loss_equals_the_naive_one(n: int, seed: int, margin: float) -> None:
+    left, right = _unit(n, 4, seed), _unit(n, 4, seed + 1000)
+    sides = []
+    for q, t in ((left, right), (right, left)):
+        hinges = [
+            max(0.0, float(q[i] @ t[j]) - float(q[i] @ t[i]) + margin) for i in range(n) for j in range(n) if i != j
+        ]
+        violating = [hinge for hinge in hinges if hinge > 0]
+        sides.append(sum(violating) / max(1, len(violating)))
+    assert adaptive_triplet_loss(left, right, margin).item() == pytest.approx(sum(sides) / 2, abs=1e-9)
+
+
+@given(st.integers(2, 6), st.integers(0, 50), st.floats(0.5, 20))
+def test_info_nce_with_the_identity_as_soft_targets_is_the_plain_one(n: int, seed: int, scale: float) -> None:
+    left, right = _unit(n, 4, seed), _unit(n, 4, seed + 1000)
+    identity = torch.eye(n, dtype=torch.float64)
+    assert info_nce(left, right, scale, identity).item() == pytest.approx(info_nce(left, right, scale).item())
+
+
+@given(st.integers(1, 6), st.integers(0, 50), st.floats(0, 0.9))
+def test_soft_targets_are_distributions_that_favour_the_pair_and_its_like(n: int, seed: int, share: float) -> None:
+    texts = _unit(n, 4, seed)
+    targets = soft_targets(torch.cat([texts, texts[:1]]), share)
+    torch.testing.assert_close(targets.sum(dim=1), torch.ones(n + 1, dtype=torch.float64))
+    assert (targets.diagonal() >= 1 - share - 1e-12).all()
+    # The copy of the first text gets as much of its neighbours' share as the first one itself.
+    assert targets[0, n].item() == pytest.approx(targets[0, 0].item() - (1 - share))
+
+
+@given(st.integers(2, 6), st.integers(0, 50), st.integers(1, 3))
+def test_structure_loss_is_zero_where_neighbourhoods_are_kept_and_bounded_elsewhere(
+    n: int, seed: int, levels: int
+) -> None:
+    rows = _unit(n, 4, seed)
+    rotation = torch.linalg.qr(_unit(4, 4, seed + 1)).Q
+    assert structure_loss(rows, 3.0 * rows @ rotation + 1.0, levels).item() == pytest.approx(0, abs=1e-6)
+    assert 0 <= structure_loss(rows, _unit(n, 4, seed + 7), levels).item() <= math.log(2) + 1e-9

@@ -10,30 +10,37 @@ import pytest
 
 from models.evaluation.retrieval import Measurement, RetrievalReport, Variant
 from models.metrics import RetrievalMetrics
+from models.training.finetune import FinetuneConfig
 from models.training.joint import JointTrainingConfig, JointTrainingResult, TrainingProgress
+from models.training.objective import PairOptions
 from models.types import EncoderUnavailableError
 from tests.app.cli.conftest import Tastespace
 
 
 def test_training_gets_the_options(tastespace: Tastespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[JointTrainingConfig] = []
+    seen: list[tuple[JointTrainingConfig, FinetuneConfig | None]] = []
 
-    def train(config: JointTrainingConfig, on_progress: Any) -> JointTrainingResult:
-        seen.append(config)
+    def train(config: JointTrainingConfig, tuning: FinetuneConfig | None, on_progress: Any) -> JointTrainingResult:
+        seen.append((config, tuning))
         on_progress(TrainingProgress("features", "photos", 1, 2))
         on_progress(TrainingProgress("epochs", "", 3, 3, {"medr": 4.0}))
         return JointTrainingResult(config.out, 2, {"medr": 4.0})
 
-    monkeypatch.setattr("models.training.joint.train_joint", train)
+    monkeypatch.setattr("models.training.pipeline.train_encoder", train)
     monkeypatch.setattr("sys.argv", ["tastespace", "train", "joint", "--data", "/private/place/food"])
     result = tastespace(
         *("train", "joint", "--data", tmp_path, "--out", tmp_path / "run", "--seed", 7, "--epochs", 3, "--resume"),
         *("--init", tmp_path / "old", "--text-corpus", tmp_path / "x.jsonl", "--learning-rate", "0.01"),
+        *("--tower-rate", "1e-4", "--pair-loss", "sigmoid", "--mixup", "0.5", "--semantic", "0"),
     )
     assert result.exit_code == 0, result.output
-    (config,) = seen
+    ((config, tuning),) = seen
+    assert tuning is not None
     assert (config.data, config.out, config.seed, config.epochs) == (tmp_path, tmp_path / "run", 7, 3)
     assert (config.resume, config.init, config.learning_rate) == (True, tmp_path / "old", 0.01)
+    assert (tuning.seed, tuning.init, tuning.resume, tuning.tower_rate) == (7, tmp_path / "old", True, 1e-4)
+    assert (config.pairs, config.loss.semantic) == (PairOptions(loss="sigmoid", mixup=0.5), 0.0)
+    assert (tuning.pairs, tuning.loss) == (config.pairs, config.loss)
     assert config.command == "tastespace train joint --data food"
     assert f"lite:{tmp_path / 'run'}" in result.stdout
     assert "epoch 2" in result.stdout
@@ -42,15 +49,35 @@ def test_training_gets_the_options(tastespace: Tastespace, tmp_path: Path, monke
 def test_the_defaults_are_those_of_the_configuration(
     tastespace: Tastespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[JointTrainingConfig] = []
+    seen: list[tuple[JointTrainingConfig, FinetuneConfig | None]] = []
 
-    def train(config: JointTrainingConfig, on_progress: Any) -> JointTrainingResult:
-        seen.append(config)
+    def train(config: JointTrainingConfig, tuning: FinetuneConfig | None, on_progress: Any) -> JointTrainingResult:
+        seen.append((config, tuning))
         return JointTrainingResult(config.out, 1, {})
 
-    monkeypatch.setattr("models.training.joint.train_joint", train)
+    monkeypatch.setattr("models.training.pipeline.train_encoder", train)
     assert tastespace("train", "joint", "--data", tmp_path, "--out", tmp_path / "run").exit_code == 0
-    assert seen[0].settings() == JointTrainingConfig(data=tmp_path, out=tmp_path / "run").settings()
+    ((config, tuning),) = seen
+    assert tuning is not None
+    assert config.settings() == JointTrainingConfig(data=tmp_path, out=tmp_path / "run").settings()
+    assert tuning.settings() == FinetuneConfig(data=tmp_path, out=tmp_path, init=tmp_path / "run").settings()
+
+
+def test_training_of_heads_alone(tastespace: Tastespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[FinetuneConfig | None] = []
+
+    def train(config: JointTrainingConfig, tuning: FinetuneConfig | None, on_progress: Any) -> JointTrainingResult:
+        seen.append(tuning)
+        return JointTrainingResult(config.out, 1, {})
+
+    monkeypatch.setattr("models.training.pipeline.train_encoder", train)
+    arguments = ("train", "joint", "--data", tmp_path, "--out", tmp_path / "run")
+    assert tastespace(*arguments, "--finetune-epochs", 0).exit_code == 0
+    assert seen == [None]
+    refused = tastespace(*arguments, "--epochs", 0)
+    assert refused.exit_code == 2
+    assert "--init" in refused.stderr
+    assert len(seen) == 1
 
 
 def test_training_on_nothing_is_one_sentence(tastespace: Tastespace, tmp_path: Path) -> None:

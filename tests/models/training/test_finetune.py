@@ -74,7 +74,7 @@ def test_it_changes_tower_and_heads_and_leaves_an_encoder(config: FinetuneConfig
     assert measured["image_to_recipe"]["r10"] == pytest.approx(result.metrics["i2r_r10"], abs=25)
     manifest = json.loads((config.out / MANIFEST_FILE).read_text())
     assert manifest["training"]["settings"]["frozen_stages"] == 5
-    assert manifest["training"]["heads"]["examples"] == 16
+    assert manifest["training"]["start"]["examples"] == 16
     assert str(config.out.parent) not in json.dumps(manifest)
 
 

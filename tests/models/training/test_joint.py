@@ -58,7 +58,7 @@ def test_a_run_learns_reports_and_leaves_an_encoder(config: JointTrainingConfig)
     assert (seen[-1].done, seen[-1].total) == (30, 30)
     best = max(lines, key=lambda line: line["score"])
     assert result.metrics["score"] == best["score"]
-    encoder = load_encoder(f"lite:{result.folder}")
+    encoder = load_encoder(f"lite:{result.folder}", runtime="torch")
     assert encoder.info.dim == 32
     # Two photos of each dish look alike, so half of the partners come first at best.
     measured = evaluate_retrieval(encoder, config.data).to_json()
@@ -136,7 +136,7 @@ def test_without_a_val_split_the_last_epoch_is_kept(config: JointTrainingConfig,
     (tmp_path / "recipes.jsonl").write_text("\n".join(line for line in lines if '"train"' in line))
     result = train_joint(replace(config, data=tmp_path, out=tmp_path / "run", epochs=2))
     assert (result.epoch, result.metrics) == (2, {})
-    assert load_encoder(f"lite:{result.folder}").info.dim == 32
+    assert load_encoder(f"lite:{result.folder}", runtime="torch").info.dim == 32
 
 
 def test_data_without_photos_is_refused(config: JointTrainingConfig, tmp_path: Path) -> None:

@@ -1,0 +1,76 @@
+"""What a training starts from: nothing, or the weights of an earlier one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from open_clip.model import CustomTextCLIP
+from torch import Tensor
+
+from models.checkpoint import load_checkpoint
+from models.joint.lite import JointHeads, LiteConfig
+from models.joint.towers import build_clip
+
+TRUNK = "clip.visual.trunk."
+_HEADS = "heads."
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The shape, and trained tensors by their names within heads and vision trunk.
+
+    ``training`` is what the earlier manifest says about its own training.
+    """
+
+    shape: LiteConfig
+    heads: Mapping[str, Tensor] = field(default_factory=dict)
+    trunk: Mapping[str, Tensor] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, init: Path | None, shape: LiteConfig) -> Self:
+        """From a folder of weights, whose shape then counts, or from ``shape`` alone.
+
+        Raises:
+            EncoderUnavailableError: the folder's files are missing or changed.
+        """
+        if init is None:
+            return cls(shape)
+        manifest, tensors = load_checkpoint(init)
+        heads, trunk = (
+            {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+            for prefix in (_HEADS, TRUNK)
+        )
+        return cls(manifest.config, heads, trunk, manifest.training)
+
+    def build_clip(self) -> CustomTextCLIP:
+        """The towers, pretrained, with the tuned tensors on top."""
+        clip = build_clip(self.shape.vision, self.shape.image_size)
+        clip.visual.trunk.load_state_dict(dict(self.trunk), strict=False)
+        return clip
+
+    def build_heads(self, dropout: float) -> JointHeads:
+        """Heads with the trained tensors, or with random ones of torch's generator."""
+        heads = JointHeads(self.shape, dropout=dropout)
+        if self.heads:
+            heads.load_state_dict(dict(self.heads))
+        return heads
+
+    @property
+    def tuned(self) -> str:
+        """A digest of the tuned tensors; empty where the vision tower is the pretrained one."""
+        if not self.trunk:
+            return ""
+        digest = hashlib.sha256()
+        for name in sorted(self.trunk):
+            digest.update(name.encode() + self.trunk[name].cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+
+def exported(heads: Mapping[str, Tensor], trunk: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by their names in :class:`models.joint.lite.LiteModel`."""
+    return {f"{_HEADS}{k}": v for k, v in heads.items()} | {f"{TRUNK}{k}": v for k, v in trunk.items()}
