@@ -15,7 +15,7 @@ from models.joint.towers import Vision, build_clip, lite_preprocess
 from models.training.features import FeatureCache
 from models.types import Float32Array
 
-NEIGHBOURS = (5, 10, 20, 40, 80, 160)
+NEIGHBOURS = (5, 10, 20, 40, 80, 160, 320)
 _TOWER: Vision = "tf_efficientnet_lite0"
 _SIDE = 224
 _ROWS = 512

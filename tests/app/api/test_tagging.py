@@ -116,6 +116,17 @@ async def test_the_texts_of_a_vocabulary_are_encoded_once(tagging: Service) -> N
     assert len(tagging.engine.encoded) == before + 2  # the photo and the new tag
 
 
+async def test_only_so_many_texts_are_kept(tagging: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.services.tagging.CACHED_TEXTS", 3)
+    for vocabulary in (["a", "b", "c", "d"], ["d", "c"], ["e"]):
+        await _tags(tagging, picture("tomato"), vocabulary=vocabulary)
+    before = len(tagging.engine.encoded)
+    await _tags(tagging, picture("tomato"), vocabulary=["c", "d", "e"])
+    assert len(tagging.engine.encoded) == before + 1  # the photo alone: the latest three were there
+    await _tags(tagging, picture("tomato"), vocabulary=["a"])
+    assert len(tagging.engine.encoded) == before + 3
+
+
 async def test_zero_shot_by_the_built_in_tags(tagging: Service) -> None:
     body = await _tags(tagging, picture("berry"), method="zero-shot", k=1)
     assert _names(body) == ["Berry"]

@@ -8,7 +8,7 @@ import pytest
 
 from models.data import DataError
 from models.evaluation.labelled import evaluate_labelled, read_labelled
-from models.evaluation.tag_baselines import _votes
+from models.evaluation.tag_baselines import NEIGHBOURS, _votes
 from models.evaluation.tags import evaluate_tags
 from models.tagging.types import TaggerUnavailableError
 from models.training.tags import TagTrainingConfig, train_tags
@@ -84,6 +84,16 @@ def test_votes_are_those_of_the_nearest() -> None:
     assert _votes(asked, known, targets)[5].tolist() == [[pytest.approx(2 / 5)]]
     own = _votes(known, known, targets, excluded=np.eye(6, dtype=bool))
     assert own[5][:, 0].tolist() == pytest.approx([1 / 5, 1 / 5, 2 / 5, 2 / 5, 2 / 5, 2 / 5])
+
+
+@pytest.mark.weights
+def test_neighbours_by_frozen_features_are_a_baseline(world: tuple[Path, Path], tmp_path: Path) -> None:
+    data, weights = world
+    report = evaluate_tags(ColourEncoder(), data, weights=weights, cache=tmp_path, min_positives=5)
+    neighbours = report.baselines["knn_frozen_features"]
+    assert neighbours.notes["k"] in NEIGHBOURS
+    assert neighbours.map > report.baselines["prior"].map
+    assert report.to_json()["baselines"]["knn_frozen_features"]["k"] == neighbours.notes["k"]
 
 
 def _labelled(folder: Path, *lines: object) -> Path:
