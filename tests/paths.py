@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# Converted networks, kept from run to run: converting one takes seconds. Its entries are checked when they are read.
+MODEL_CACHE = REPOSITORY / ".pytest_cache" / "models"
 
 
 def collection(name: str) -> Path:

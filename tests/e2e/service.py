@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.paths import REPOSITORY
+from tests.paths import MODEL_CACHE, REPOSITORY
 
 
 def free_port() -> int:
@@ -22,9 +22,12 @@ def free_port() -> int:
 
 
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:
-    """The environment of a child: nothing of ours but the data directory and ``TASTESPACE_<SETTING>``."""
+    """The environment of a child: nothing of ours but the data directory, a shared cache of converted models and
+    ``TASTESPACE_<SETTING>``."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TASTESPACE_")}
-    ours = {f"TASTESPACE_{name.upper()}": value for name, value in settings.items()}
+    MODEL_CACHE.mkdir(parents=True, exist_ok=True)
+    ours = {"TASTESPACE_MODEL_CACHE": str(MODEL_CACHE)}
+    ours |= {f"TASTESPACE_{name.upper()}": value for name, value in settings.items()}
     return {**inherited, **ours, "TASTESPACE_DATA_DIR": str(data_dir), "PYTHONPATH": str(REPOSITORY)}
 
 
@@ -74,6 +77,8 @@ class Service:
             except httpx.TransportError:
                 pass
             time.sleep(0.1)
+        self._process.kill()
+        self._process.wait(timeout=30)
         raise AssertionError(f"the service is not ready:\n{self.log.read_text()[-4000:]}")
 
     def client(self) -> httpx.Client:

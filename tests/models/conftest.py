@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import MODEL_CACHE
+
 
 @pytest.fixture(scope="session")
-def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where converted networks are kept for the length of a run: converting one takes seconds."""
-    return tmp_path_factory.mktemp("model-cache")
+def model_cache() -> Path:
+    """Where converted networks are kept."""
+    MODEL_CACHE.mkdir(parents=True, exist_ok=True)
+    return MODEL_CACHE
