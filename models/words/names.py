@@ -27,7 +27,9 @@ from models.words.lexicon import (
 )
 
 _LONGEST_LINE = 5_000  # characters; the rest of a longer line is not read
-_BRAND = re.compile(r"(?:\b[A-Z][\w'’&.-]*\s*){0,3}\b[\w'’&.-]+\s*[®™©]")
+# Each word is taken whole or not at all (possessive, and from where a word starts): with backtracking into words, a line
+# such as "A.A.A." took time of its length to the fifth.
+_BRAND = re.compile(r"(?:(?<![\w'’&.-])['’]?[A-Z][\w'’&.-]*+\s*+){0,3}(?<![\w'’&.-])[\w'’&.-]++\s*+[®™©]")
 _BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
 _STRAY_BRACKET = re.compile(r"[(\[{].*|[)\]}]")
 _POSSESSIVE = re.compile(r"['’`´]s?\b|['’`´]")
@@ -89,7 +91,7 @@ class IngredientNames:
 
     def __init__(self, known: Set[str]) -> None:
         self._known = known
-        self._cache: dict[str, str | None] = {}
+        self._most_words = max((name.count(" ") + 1 for name in known), default=0)
 
     def of_line(self, line: str) -> tuple[str, ...]:
         """The known names of a line, without repeats; empty where it has none."""
@@ -104,7 +106,7 @@ class IngredientNames:
         if name in self._known:
             return name
         words = name.split(" ")
-        for size in range(len(words) - 1, 0, -1):
+        for size in range(min(len(words) - 1, self._most_words), 0, -1):
             for start in range(len(words) - size, -1, -1):
                 part = " ".join(words[start : start + size])
                 if part in self._known:

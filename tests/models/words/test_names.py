@@ -88,6 +88,7 @@ LINES = {
     "2 cups confectioners’ sugar": "confectioner sugar",
     "2 cups confectioner's sugar": "confectioner sugar",
     "1 jar (16 oz) Saporito® Pasta Sauce": "pasta sauce",
+    "1 box Old El Paso® Stand 'N Stuff® taco shells": "taco shell",
     "ＯＬＩＶＥ ＯＩＬ": "olive oil",
     "[optional] toasted sesame seeds": "sesame seed",
     "green onions (white part only": "green onion",
@@ -184,6 +185,10 @@ def test_singular(plural: str, one: str) -> None:
 def test_a_long_line_is_read_in_part_and_in_time() -> None:
     assert normalize_ingredient("1 cup rice" + " (" * 100_000) == "rice"
     assert normalize_ingredient("(" * 4_000 + "rice" + ")" * 4_000) == ""
+    # What could be the words of a brand in any number of ways, and is none.
+    assert normalize_ingredient("A." * 2_500) == ""
+    assert normalize_ingredient("Aa-" * 1_600 + "rice") == "aa rice"
+    assert normalize_ingredient("A.' " * 1_200 + "rice") == "rice"
 
 
 def test_an_unknown_name_backs_off_to_the_longest_known_part_of_it() -> None:
@@ -193,5 +198,6 @@ def test_an_unknown_name_backs_off_to_the_longest_known_part_of_it() -> None:
     assert names.back_off("thai basil") == "basil"
     assert names.back_off("chicken olive oil") == "olive oil"
     assert names.back_off("durian") is None
+    assert names.back_off("xy " * 1_600 + "basil") == "basil"
     assert names.of_line("2 cups torn Thai basil and durian") == ("basil",)
     assert names.of_recipe(["basil leaves", "1 durian", "3 tbsp fine olive oil", "Basil"]) == ("basil", "olive oil")
