@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.algebra.strategies import DEFAULT_BALANCE, Strategy
+from index.algebra.strategies import Strategy
 from index.algebra.terms import Term, check_rows, directions, inner, length, require_positive, texts
 from index.types import Float32Array
 
@@ -70,17 +70,11 @@ def plan_text_difference(terms: Sequence[Term], balance: float | None, text_mean
 
     So a text acts by what sets it apart from texts in general, and the offset between photos and texts is gone from
     it. Of ``- pasta + rice`` remains ``rice - pasta``, the linear regularity of Kiros, Salakhutdinov & Zemel 2014
-    (section 4.3); ``+ rice`` alone works as well. ``balance`` None is :data:`DEFAULT_BALANCE`.
+    (section 4.3); ``+ rice`` alone works as well.
     """
     rows, weights = centred(terms, text_mean)
     require_positive(terms)
-    return _plan(
-        Strategy.TEXT_DIFFERENCE,
-        terms,
-        rows,
-        weights,
-        DEFAULT_BALANCE[Strategy.TEXT_DIFFERENCE] if balance is None else balance,
-    )
+    return _plan(Strategy.TEXT_DIFFERENCE, terms, rows, weights, balance)
 
 
 def centred(terms: Sequence[Term], text_mean: Float32Array | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

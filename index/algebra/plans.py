@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 from index.algebra.best import plan_best_score
 from index.algebra.linear import plan_text_difference, plan_weighted_sum
 from index.algebra.projection import plan_projection
-from index.algebra.strategies import Strategy
+from index.algebra.strategies import DEFAULT_BALANCE, Strategy
 from index.algebra.terms import Term
 from index.types import Float32Array
 
@@ -36,6 +36,7 @@ class Plan(Protocol):
 
 
 Planner: TypeAlias = Callable[[Sequence[Term], "float | None", "Float32Array | None"], Plan]
+"""Takes terms, balance (None: the terms' weights as they are) and ``text_mean``."""
 
 STRATEGIES: Mapping[Strategy, Planner] = MappingProxyType(
     {
@@ -66,7 +67,7 @@ def plan(
     the sums of ``weight * direction`` over the image and the text terms, the query is
 
     - ``weighted_sum``: ``unit(I + T)``; with a balance b ``unit((1 - b) * unit(I) + b * unit(T))``.
-    - ``text_difference``: the same with b always, and ``text_mean`` taken from each text's direction before weighting
+    - ``text_difference``: the same, and ``text_mean`` taken from each text's direction before weighting
       (without rescaling it); ``unit(I)`` or ``unit(T)`` where only one modality occurs.
     - ``projection``: the text difference of the positive terms, out of which the negative ones are projected; see
       :func:`index.algebra.projection.plan_projection`.
@@ -81,4 +82,5 @@ def plan(
     """
     if balance is not None and not 0 < balance < 1:
         raise ValueError(f"balance must lie strictly between 0 (photos only) and 1 (texts only), not {balance}")
-    return STRATEGIES[strategy](terms, balance, text_mean)
+    share = DEFAULT_BALANCE[strategy] if balance is None else balance
+    return STRATEGIES[strategy](terms, share, text_mean)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from index.algebra.linear import LinearPlan, centred
-from index.algebra.strategies import DEFAULT_BALANCE, Strategy
+from index.algebra.strategies import Strategy
 from index.algebra.terms import Term, length, require_positive, texts
 from index.types import Float32Array
 
@@ -19,7 +19,7 @@ def plan_projection(terms: Sequence[Term], balance: float | None, text_mean: Flo
     query is ``q - sum of s * max(0, <q, n>) * n`` over the negative terms of direction ``n`` and strength
     ``s = |weight| / largest positive weight``. Of one at strength 1 the query then holds nothing. To subtract the
     whole of it, as a sum does, looks for its opposite instead, and a photo without rice is not the least rice-like
-    one. ``balance`` None is :data:`DEFAULT_BALANCE`. A negative term's contribution is ``-s * <q, n> * <n, candidate>``
+    one. A negative term's contribution is ``-s * <q, n> * <n, candidate>``
     over the norm of the result, so it is 0 where the rest of the query shows nothing of it.
     """
     rows, weights = centred(terms, text_mean)
@@ -27,9 +27,8 @@ def plan_projection(terms: Sequence[Term], balance: float | None, text_mean: Flo
     wanted, unwanted = np.flatnonzero(weights > 0), np.flatnonzero(weights < 0).tolist()
     is_text = texts(terms)
     coefficients = np.where(weights > 0, weights, 0.0)
-    share = DEFAULT_BALANCE[Strategy.PROJECTION] if balance is None else balance
-    if share is not None and is_text[wanted].any() and not is_text[wanted].all():
-        for part, of_part in ((wanted[~is_text[wanted]], 1 - share), (wanted[is_text[wanted]], share)):
+    if balance is not None and is_text[wanted].any() and not is_text[wanted].all():
+        for part, of_part in ((wanted[~is_text[wanted]], 1 - balance), (wanted[is_text[wanted]], balance)):
             total = weights[part] @ rows[part]
             named = [terms[place] for place in part.tolist()]
             coefficients[part] *= of_part / length(total, float(weights[part].sum()), named, "positive terms")

@@ -28,7 +28,7 @@ DEFAULT_BALANCE: Mapping[Strategy, float | None] = MappingProxyType(
     {
         Strategy.WEIGHTED_SUM: None,
         Strategy.TEXT_DIFFERENCE: 0.75,
-        Strategy.BEST_SCORE: None,
+        Strategy.BEST_SCORE: 0.75,
         Strategy.PROJECTION: 0.8,
     }
 )

@@ -37,7 +37,7 @@ class Term:
 
 
 def directions(terms: Sequence[Term]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The terms' unit vectors, float64 (n, dim), and weights, float64 (n,).
+    """The terms' unit vectors, float64 (n, dim), and weights, float64 (n,), scaled so that the largest is 1 in size.
 
     Raises ValueError on no terms, a weight that is zero or not finite, a vector that is zero, not finite or of
     another width.
@@ -48,7 +48,9 @@ def directions(terms: Sequence[Term]) -> tuple[NDArray[np.float64], NDArray[np.f
     widths = {len(row) for row in rows}
     if len(widths) > 1:
         raise ValueError(f"the terms' vectors must have one width, not {sorted(widths)}")
-    return np.stack(rows), np.array([term.weight for term in terms], dtype=np.float64)
+    weights = np.array([term.weight for term in terms], dtype=np.float64)
+    # Only ratios count; sums of weights near the ends of float64 would overflow, or lose their direction.
+    return np.stack(rows), weights / np.abs(weights).max()
 
 
 def texts(terms: Sequence[Term]) -> NDArray[np.bool_]:
@@ -68,10 +70,10 @@ def require_positive(terms: Sequence[Term]) -> None:
 def length(total: NDArray[np.float64], of: float, terms: Sequence[Term], which: str = "terms") -> float:
     """The norm of a sum ``total`` of unit vectors whose ``|weight|`` add up to ``of``.
 
-    Raises CancelledOutError if it is below 1e-3 of them.
+    Raises CancelledOutError unless it is above 1e-3 of them.
     """
     norm = float(np.linalg.norm(total))
-    if norm < CANCELLED_BELOW * of:
+    if norm <= CANCELLED_BELOW * of:
         names = ", ".join(repr(term.label) for term in terms if term.label)
         raise CancelledOutError(
             f"the {which} of the query{f' ({names})' if names else ''} cancel out, so that no direction is left; "

@@ -80,6 +80,7 @@ def _direction(term: Term, mean: Vector) -> Vector:
 
 def _best_score(terms: Sequence[Term], balance: float | None, candidate: Vector) -> float:
     shares = dict.fromkeys(Modality, 1.0)
+    balance = DEFAULT_BALANCE[Strategy.BEST_SCORE] if balance is None else balance
     if balance is not None and len({term.modality for term in terms}) == 2:
         shares = {Modality.IMAGE: 1 - balance, Modality.TEXT: balance}
     largest = max(abs(term.weight) * shares[term.modality] for term in terms)

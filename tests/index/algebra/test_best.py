@@ -39,12 +39,17 @@ def test_weights_stretch_the_cosines() -> None:
 def test_the_balance_lets_a_text_decide_beside_a_photo() -> None:
     photo = Term(RICE, 1, modality=Modality.IMAGE)
     candidate = np.array([[0.8, 0.6, 0, 0]], dtype=np.float32)
-    plain = plan(Strategy.BEST_SCORE, [photo, Term(PASTA, -1)])
-    assert plain.scores(candidate) > 0
-    assert plan(Strategy.BEST_SCORE, [photo, Term(PASTA, -1)], balance=0.8).scores(candidate) < 0
-    assert plan(Strategy.BEST_SCORE, [photo, Term(PASTA, -1)], balance=0.5).scores(candidate) == pytest.approx(
-        plain.scores(candidate)
-    )
+    terms = [photo, Term(PASTA, -1)]
+    assert plan(Strategy.BEST_SCORE, terms, balance=0.5).scores(candidate) == pytest.approx([0.9]), "as it is"
+    assert plan(Strategy.BEST_SCORE, terms, balance=0.8).scores(candidate) == pytest.approx([-0.8])
+
+
+def test_a_text_decides_beside_a_photo_where_no_balance_is_named() -> None:
+    terms = [Term(RICE, 1, modality=Modality.IMAGE), Term(PASTA, -1)]
+    candidate = np.array([[0.8, 0.6, 0, 0]], dtype=np.float32)
+    assert plan(Strategy.BEST_SCORE, terms).scores(candidate) == pytest.approx([-0.8])
+    texts_alone = [Term(RICE), Term(PASTA, -1)]
+    assert plan(Strategy.BEST_SCORE, texts_alone).scores(candidate) == pytest.approx([0.9])
 
 
 def test_equal_candidates_have_equal_scores_and_terms_that_cancel_are_no_error() -> None:

@@ -17,6 +17,8 @@ from tests.index.samples import unit, unit_rows
 DIM = 12
 MEAN = unit_rows(40, seed=99, dim=DIM).mean(axis=0) + np.float32(0.1)
 CANDIDATES = unit_rows(30, seed=7, dim=DIM)
+MEAN_OF_UNITS = np.zeros_like(unit())
+ROWS = unit_rows(30, seed=8)
 VECTOR_STRATEGIES = (Strategy.WEIGHTED_SUM, Strategy.TEXT_DIFFERENCE, Strategy.PROJECTION)
 strategies = st.sampled_from(Strategy)
 
@@ -63,6 +65,21 @@ def test_only_directions_and_ratios_of_weights_count(
     one, other = made(strategy, terms, balance), made(strategy, scaled, balance)
     near = np.abs(np.abs(one.scores(CANDIDATES)) - np.abs(other.scores(CANDIDATES)))
     assert near.max() < 1e-4
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+@pytest.mark.parametrize("size", [5e-324, 1e-300, 1e308])
+def test_weights_of_any_size_are_no_more_than_their_ratios(strategy: Strategy, size: float) -> None:
+    one, other = ([Term(unit(1), weight), Term(unit(2), weight)] for weight in (1.0, size))
+    expected = plan(strategy, one, text_mean=MEAN_OF_UNITS).scores(ROWS)
+    assert np.array_equal(plan(strategy, other, text_mean=MEAN_OF_UNITS).scores(ROWS), expected)
+
+
+@pytest.mark.parametrize("strategy", VECTOR_STRATEGIES)
+def test_a_part_too_small_to_have_a_direction_is_an_error_and_no_number(strategy: Strategy) -> None:
+    terms = [Term(unit(1), 1.0, modality=Modality.IMAGE), Term(unit(2), 5e-324)]
+    with pytest.raises(CancelledOutError):
+        plan(strategy, terms, balance=0.5, text_mean=MEAN_OF_UNITS)
 
 
 @given(strategies, term_lists(), balances, st.randoms(use_true_random=False))
@@ -130,11 +147,21 @@ def test_the_balance_is_the_share_of_the_text(strategy: Strategy, balance: float
     assert text / (image + text) == pytest.approx(balance, abs=1e-6)
 
 
-def test_without_a_balance_weights_decide_or_the_default() -> None:
+def test_without_a_balance_the_weights_of_a_weighted_sum_decide() -> None:
+    assert DEFAULT_BALANCE[Strategy.WEIGHTED_SUM] is None
     image, text = parts(None)[:2]
     assert text / image == pytest.approx(0.001, rel=1e-4)
-    default = DEFAULT_BALANCE[Strategy.TEXT_DIFFERENCE]
-    assert np.array_equal(parts(None, Strategy.TEXT_DIFFERENCE), parts(default, Strategy.TEXT_DIFFERENCE))
+
+
+@pytest.mark.parametrize("strategy", [strategy for strategy, balance in DEFAULT_BALANCE.items() if balance])
+def test_without_a_balance_the_other_strategies_have_their_default(strategy: Strategy) -> None:
+    terms = [Term(unit(1), 2.0, modality=Modality.IMAGE), Term(unit(2), 1.0), Term(unit(3), -1.0)]
+    without, named, another = (
+        plan(strategy, terms, balance=balance, text_mean=MEAN_OF_UNITS).scores(ROWS)
+        for balance in (None, DEFAULT_BALANCE[strategy], 0.3)
+    )
+    assert np.array_equal(without, named)
+    assert not np.array_equal(without, another)
 
 
 @given(term_lists(), st.floats(0.01, 0.99), strategies, st.sampled_from(Modality))
