@@ -13,8 +13,8 @@ def info_nce(left: Tensor, right: Tensor, scale: Tensor | float, soft: Tensor | 
     Args:
         left, right: (n, dim), row i of one belonging to row i of the other; all other rows are negatives.
         scale: the inverse temperature.
-        soft: (n, n), rows and columns adding up to 1: how much of row i's partner each row is. None: the identity.
-            Near-duplicate dishes are then no longer pushed apart (Andonian et al. 2022, section 3.2).
+        soft: (n, n), rows adding up to 1: how much pair j counts as a partner for pair i, in both directions. None: the
+            identity. Near-duplicate dishes are then no longer pushed apart (Andonian et al. 2022, section 3.2).
 
     Returns:
         The mean of both directions' cross-entropies, a scalar.
@@ -23,11 +23,11 @@ def info_nce(left: Tensor, right: Tensor, scale: Tensor | float, soft: Tensor | 
     if soft is None:
         target = torch.arange(len(left), device=left.device)
         return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
-    return (functional.cross_entropy(logits, soft) + functional.cross_entropy(logits.T, soft.T)) / 2
+    return (functional.cross_entropy(logits, soft) + functional.cross_entropy(logits.T, soft)) / 2
 
 
 def soft_targets(texts: Tensor, share: float, scale: float = 30.0) -> Tensor:
-    """Targets for :func:`info_nce`: ``1 - share`` for the pair itself, the rest over dishes of similar text.
+    """Targets for :func:`info_nce`: ``1 - share`` for the pair itself, the rest by how alike the pairs' texts are.
 
     Args:
         texts: (n, width), unit-norm sentence embeddings of what each pair is about.
@@ -35,7 +35,7 @@ def soft_targets(texts: Tensor, share: float, scale: float = 30.0) -> Tensor:
         scale: the inverse temperature of the softmax over text similarities.
 
     Returns:
-        (n, n), symmetric up to normalisation, rows adding up to 1.
+        (n, n), rows adding up to 1. Columns need not: a dish like many others gets a part of each.
     """
     near = functional.softmax(scale * (texts @ texts.T), dim=1)
     return (1.0 - share) * torch.eye(len(texts), device=texts.device, dtype=texts.dtype) + share * near
@@ -57,10 +57,11 @@ def sigmoid_loss(left: Tensor, right: Tensor, scale: Tensor | float, bias: Tenso
 
 
 def adaptive_triplet_loss(left: Tensor, right: Tensor, margin: float = 0.3) -> Tensor:
-    """AdaMine's instance loss (Carvalho et al. 2018, equations 3 to 5): triplets averaged over the violating ones.
+    """AdaMine's instance loss (Carvalho et al. 2018, section 3): triplets averaged over the violating ones.
 
-    For both sides as queries, ``max(0, cos(q, negative) - cos(q, own) + margin)`` over all negatives of the batch; the
-    sum is divided by the number of triplets above 0, so that few hard triplets weigh as much as many easy ones did.
+    For both sides as queries, ``max(0, cos(q, negative) - cos(q, own) + margin)`` over all negatives of the batch; each
+    side's sum is divided by the number of its triplets above 0, so that few hard triplets weigh as much as many easy
+    ones did.
     """
     cosine = left @ right.T
     return (_violations(cosine, margin) + _violations(cosine.T, margin)) / 2

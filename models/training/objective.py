@@ -21,6 +21,7 @@ from models.losses import (
     structure_loss,
 )
 from models.training.dataset import Batch
+from models.types import ModelError
 
 _Lines: TypeAlias = tuple[Tensor, Tensor]  # features (n, lines, 384) and kinds (n, lines)
 CorpusBatch: TypeAlias = tuple[_Lines, _Lines]  # two parts of the same recipes
@@ -34,7 +35,7 @@ class LossWeights:
     ``text``: InfoNCE of short texts with photos and with recipes. ``cosine``: im2recipe's pairwise loss.
     ``semantic``: the shared classifier over photos, recipes and texts. ``tags``: class names, embedded as texts,
     against photos and recipes, which is what a search by tags does. ``corpus``: two parts of one photoless recipe.
-    ``structure``: pretrained neighbourhoods kept by the heads.
+    ``structure``: heads keep the neighbourhoods of what they see, the photo's features and the recipe's pooled lines.
     """
 
     text: float = 0.3
@@ -54,12 +55,25 @@ class PairOptions:
 
     ``loss``: InfoNCE, SigLIP's sigmoid or AdaMine's triplets. ``soft``: share of InfoNCE's targets that goes to dishes
     of similar text. ``mixup``: alpha of the beta distribution from which FuseMix (Vouitsis et al. 2024, section 4.2)
-    draws one coefficient for both sides of each pair; 0: none.
+    draws one coefficient for both sides of each pair; 0: none. Soft targets and mixed pairs are ways of InfoNCE, one at
+    a time.
+
+    Raises:
+        ModelError: they are asked for with another loss, or both at once.
     """
 
     loss: PairLoss = "info_nce"
     soft: float = 0.0
     mixup: float = 0.0
+
+    def __post_init__(self) -> None:
+        asked = [name for name in ("soft", "mixup") if getattr(self, name)]
+        if asked and self.loss != "info_nce":
+            raise ModelError(
+                f"the loss {self.loss!r} takes no {' and no '.join(asked)}; leave that at 0 or use info_nce"
+            )
+        if len(asked) > 1:
+            raise ModelError("soft targets and mixup can't be used at once; leave one of them at 0")
 
 
 class JointObjective(nn.Module):
@@ -82,9 +96,7 @@ class JointObjective(nn.Module):
         self.bias = nn.Parameter(torch.tensor(-10.0))  # of the sigmoid loss
         self.register_buffer("class_features", class_features, persistent=False)
 
-    def forward(
-        self, batch: Batch, corpus: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None
-    ) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, corpus: CorpusBatch | None) -> dict[str, Tensor]:
         """The weighted parts of the loss by name; their sum is what to minimise."""
         heads, weights = self.heads, self.weights
         scale = heads.log_scale.exp().clamp(max=_MAX_SCALE)
@@ -106,7 +118,8 @@ class JointObjective(nn.Module):
         if weights.tags:
             parts["tags"] = weights.tags * (self._tags(image, batch.labels) + self._tags(recipe, batch.labels)) / 2
         if weights.structure:
-            sides = [structure_loss(batch.images, image), structure_loss(pooled.detach(), recipe)]
+            # Detached, so that heads follow what is known and not the other way round.
+            sides = [structure_loss(batch.images.detach(), image), structure_loss(pooled.detach(), recipe)]
             parts["structure"] = weights.structure * torch.stack(sides).mean()
         if corpus is not None and weights.corpus:
             left, right = (heads.embed_recipes(lines, kinds) for lines, kinds in corpus)

@@ -27,8 +27,8 @@ from models.words.lexicon import (
 )
 
 _LONGEST_LINE = 5_000  # characters; the rest of a longer line is not read
-# Each word is taken whole or not at all (possessive, and from where a word starts): with backtracking into words, a line
-# such as "A.A.A." took time of its length to the fifth.
+# Each word is taken whole or not at all (possessive, and from where a word starts): with backtracking into words, a
+# line such as "A.A.A." took time of its length to the fifth.
 _BRAND = re.compile(r"(?:(?<![\w'’&.-])['’]?[A-Z][\w'’&.-]*+\s*+){0,3}(?<![\w'’&.-])[\w'’&.-]++\s*+[®™©]")
 _BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
 _STRAY_BRACKET = re.compile(r"[(\[{].*|[)\]}]")

@@ -114,6 +114,19 @@ def test_info_nce_with_the_identity_as_soft_targets_is_the_plain_one(n: int, see
 
 
 @given(st.integers(1, 6), st.integers(0, 50), st.floats(0, 0.9))
+def test_info_nce_with_soft_targets_equals_the_naive_one(n: int, seed: int, share: float) -> None:
+    left, right = _unit(n, 4, seed), _unit(n, 4, seed + 1000)
+    soft = soft_targets(_unit(n, 4, seed + 7), share, scale=2.0)
+    total = 0.0
+    for i in range(n):
+        for j in range(n):
+            total += float(soft[i, j]) * _softmax_loss([10 * float(left[i] @ right[k]) for k in range(n)], j)
+            total += float(soft[i, j]) * _softmax_loss([10 * float(left[k] @ right[i]) for k in range(n)], j)
+    assert info_nce(left, right, 10.0, soft).item() == pytest.approx(total / (2 * n), abs=1e-9)
+    assert info_nce(right, left, 10.0, soft).item() == pytest.approx(total / (2 * n), abs=1e-9)
+
+
+@given(st.integers(1, 6), st.integers(0, 50), st.floats(0, 0.9))
 def test_soft_targets_are_distributions_that_favour_the_pair_and_its_like(n: int, seed: int, share: float) -> None:
     texts = _unit(n, 4, seed)
     targets = soft_targets(torch.cat([texts, texts[:1]]), share)

@@ -31,7 +31,7 @@ def test_training_gets_the_options(tastespace: Tastespace, tmp_path: Path, monke
     result = tastespace(
         *("train", "joint", "--data", tmp_path, "--out", tmp_path / "run", "--seed", 7, "--epochs", 3, "--resume"),
         *("--init", tmp_path / "old", "--text-corpus", tmp_path / "x.jsonl", "--learning-rate", "0.01"),
-        *("--tower-rate", "1e-4", "--pair-loss", "sigmoid", "--mixup", "0.5", "--semantic", "0"),
+        *("--tower-rate", "1e-4", "--pair-loss", "info_nce", "--mixup", "0.5", "--semantic", "0"),
     )
     assert result.exit_code == 0, result.output
     ((config, tuning),) = seen
@@ -39,7 +39,7 @@ def test_training_gets_the_options(tastespace: Tastespace, tmp_path: Path, monke
     assert (config.data, config.out, config.seed, config.epochs) == (tmp_path, tmp_path / "run", 7, 3)
     assert (config.resume, config.init, config.learning_rate) == (True, tmp_path / "old", 0.01)
     assert (tuning.seed, tuning.init, tuning.resume, tuning.tower_rate) == (7, tmp_path / "old", True, 1e-4)
-    assert (config.pairs, config.loss.semantic) == (PairOptions(loss="sigmoid", mixup=0.5), 0.0)
+    assert (config.pairs, config.loss.semantic) == (PairOptions(mixup=0.5), 0.0)
     assert (tuning.pairs, tuning.loss) == (config.pairs, config.loss)
     assert config.command == "tastespace train joint --data food"
     assert f"lite:{tmp_path / 'run'}" in result.stdout
@@ -61,6 +61,13 @@ def test_the_defaults_are_those_of_the_configuration(
     assert tuning is not None
     assert config.settings() == JointTrainingConfig(data=tmp_path, out=tmp_path / "run").settings()
     assert tuning.settings() == FinetuneConfig(data=tmp_path, out=tmp_path, init=tmp_path / "run").settings()
+
+
+def test_options_that_exclude_each_other_are_one_sentence(tastespace: Tastespace, tmp_path: Path) -> None:
+    arguments = ("train", "joint", "--data", tmp_path, "--out", tmp_path / "run", "--pair-loss", "sigmoid")
+    result = tastespace(*arguments, "--mixup", "0.5")
+    assert result.exit_code == 1
+    assert "the loss 'sigmoid' takes no mixup" in result.stderr
 
 
 def test_training_of_heads_alone(tastespace: Tastespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

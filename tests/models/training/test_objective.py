@@ -1,3 +1,6 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional
@@ -5,6 +8,7 @@ from torch.nn import functional
 from models.joint.lite import JointHeads, LiteConfig
 from models.training.dataset import Batch
 from models.training.objective import JointObjective, LossWeights, PairOptions
+from models.types import ModelError
 
 SHAPE = LiteConfig(dim=16, hidden=16, recipe_width=24, recipe_heads=2)
 
@@ -70,3 +74,30 @@ def test_pairs_are_mixed_in_training_alone() -> None:
     batch = _batch()
     assert objective.train()(batch, None)["pairs"].item() != plain(batch, None)["pairs"].item()
     assert objective.eval()(batch, None)["pairs"].item() == plain(batch, None)["pairs"].item()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": "sigmoid", "soft": 0.2}, "'sigmoid' takes no soft"),
+        ({"loss": "triplet", "mixup": 1.0}, "'triplet' takes no mixup"),
+        ({"loss": "triplet", "soft": 0.1, "mixup": 1.0}, "takes no soft and no mixup"),
+        ({"soft": 0.2, "mixup": 1.0}, "leave one of them at 0"),
+    ],
+)
+def test_options_that_would_not_count_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        PairOptions(**options)
+
+
+def test_kept_neighbourhoods_pull_at_the_heads_alone() -> None:
+    nothing_else = LossWeights(text=0, semantic=0, tags=0, structure=1)
+    objective = _objective(nothing_else, PairOptions())
+    batch = _batch()
+    images = batch.images.requires_grad_()
+    torch.nn.init.zeros_(
+        objective.heads.image.project.weight
+    )  # what reaches the photos now can't come through the head
+    torch.nn.init.zeros_(objective.heads.image.project.bias)
+    objective(replace(batch, images=images), None)["structure"].backward()
+    assert images.grad is None or not images.grad.any()
