@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from urllib.parse import quote
 
-from app.problems import Problem, sentence
+from app.problems import Problem, place_problem, sentence
 from index.text import normalize_id
 
 #: Words that stand in the service's own addresses, so that no id can be mistaken for one. The tests hold this list
@@ -39,8 +39,8 @@ RESERVED_IDS: frozenset[str] = frozenset(
 )
 
 
-def check_id(value: str) -> str:
-    """The normalised form of a public id.
+def check_id(value: str, field: str | None = None) -> str:
+    """The normalised form of a public id; ``field`` is where it stands in a request that has more than it.
 
     Raises:
         Problem: ``invalid-id``, when it breaks the rules of :func:`index.text.normalize_id` or is reserved.
@@ -48,6 +48,8 @@ def check_id(value: str) -> str:
     try:
         return normalize_id(value, reserved=RESERVED_IDS)
     except ValueError as error:
+        if field is not None:
+            raise place_problem("invalid-id", str(error), field) from None
         raise Problem("invalid-id", sentence(error)) from None
 
 

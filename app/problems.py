@@ -173,6 +173,8 @@ def _field_error(error: Mapping[str, Any], prefix: str) -> dict[str, str]:
     detail = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         detail = "there is no such field here"
+    elif error["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        detail = "input should be an object"
     return {"field": field, "detail": detail[:1].lower() + detail[1:]}
 
 

@@ -18,7 +18,7 @@ from app.api.bodies import (
     validated,
 )
 from app.ids import check_id
-from app.problems import Problem, field_problem, place_problem
+from app.problems import field_problem
 from app.schemas.arithmetic import QueryIn, TermIn
 from app.schemas.search import ImageSearch, PhotoSearch, RecipeSearch
 from app.services.expressions import combination_from_expression, require_all_used, uploaded
@@ -93,9 +93,9 @@ def _query(kind: Kind, window: RecipeSearch | ImageSearch | PhotoSearch, source:
 
 def _source(wanted: RecipeSearch | ImageSearch) -> Source:
     if wanted.image_id is not None:
-        return Item(Kind.IMAGE, check_id(wanted.image_id))
+        return Item(Kind.IMAGE, check_id(wanted.image_id, "image_id"))
     if wanted.recipe_id is not None:
-        return Item(Kind.RECIPE, check_id(wanted.recipe_id))
+        return Item(Kind.RECIPE, check_id(wanted.recipe_id, "recipe_id"))
     if wanted.recipe is not None:
         return WholeRecipe(wanted.recipe.to_recipe())
     if isinstance(wanted, ImageSearch) and wanted.tags is not None:
@@ -130,14 +130,7 @@ def _operand(term: TermIn, photos: list[bytes], field: str) -> tuple[Operand, st
         return WholeRecipe(term.recipe.to_recipe()), "recipe"
     for kind, item_id in ((Kind.IMAGE, term.image_id), (Kind.RECIPE, term.recipe_id)):
         if item_id is not None:
-            known = _checked(item_id, f"{field}.{kind}_id")
+            known = check_id(item_id, f"{field}.{kind}_id")
             return Item(kind, known), format_operand(ItemOperand(known, kind))
     text = term.tag or term.text or ""
     return Text(text), text
-
-
-def _checked(item_id: str, field: str) -> str:
-    try:
-        return check_id(item_id)
-    except Problem as problem:
-        raise place_problem(problem.slug, problem.detail.removesuffix("."), field) from None

@@ -37,6 +37,7 @@ _PROBLEMS = problems(
     "unknown-item",
     "too-large",
     "unsupported-media-type",
+    "invalid-id",
     "invalid-picture",
     "cancelled-out",
     "negative-only",

@@ -93,7 +93,7 @@ async def tag_photo(request: Request, runtime: RuntimeDep) -> JSONResponse:
         wanted = await _from_form(request)
     elif media_type(request) == JSON:
         asked = validated(TagPhoto, await read_json(request))
-        wanted = _request(asked, Item(Kind.IMAGE, check_id(asked.image_id)))
+        wanted = _request(asked, Item(Kind.IMAGE, check_id(asked.image_id, "image_id")))
     else:
         raise unsupported(request, JSON, MULTIPART)
     return _response(await runtime.tagging.tag(wanted))

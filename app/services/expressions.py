@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from app.problems import field_problem, place_problem
-from app.services.query import Combination, Item, Operand, Photo, QueryTerm, Text
+from app.services.query import MAX_PHOTOS, Combination, Item, Operand, Photo, QueryTerm, Text
 from index.algebra import DEFAULT_STRATEGY, Strategy
 from index.expression import ExpressionTerm, ItemOperand, PhotoOperand, TextOperand, format_operand, parse
 
@@ -40,9 +40,12 @@ def combination_from_expression(
 
 
 def uploaded(number: int, photos: Sequence[bytes], field: str, column: int | None = None) -> Photo:
-    """The picture of this number, from 1. Raises Problem 422, which says how to upload it."""
+    """The picture of this number, from 1. Raises Problem 422 where there is none, which says what to do."""
     if number <= len(photos):
         return Photo(photos[number - 1])
+    if number > MAX_PHOTOS:
+        detail = f"at most {MAX_PHOTOS} pictures can be uploaded, so none is after photo{MAX_PHOTOS}"
+        raise place_problem("invalid-request", detail, field, column)
     name = "photo" if number == 1 else f"photo{number}"
     sent = {0: "none was", 1: "1 was"}.get(len(photos), f"{len(photos)} were")
     detail = f"{name} needs {number} uploaded picture{'s' if number > 1 else ''}, but {sent} sent; add the file"

@@ -202,6 +202,71 @@ async def test_wrong_values_are_named(service: Service, fields: dict[str, Any], 
         assert body["errors"][0]["field"] == field
 
 
+@pytest.mark.parametrize(
+    ("content", "field", "said"),
+    [
+        ("", "body", "not valid JSON"),
+        ("[]", "body", "should be an object"),
+        ('{"query": ""}', "query", "should be an object"),
+        ('{"query": []}', "query", "should be an object"),
+        ('{"query": {}}', "query.terms", "required"),
+        ('{"query": {"terms": {}}}', "query.terms", "list"),
+        ('{"query": {"terms": ["pasta"]}}', "query.terms.0", "should be an object"),
+        ('{"query": null}', "body", "exactly one"),
+        ('{"expression": ""}', "expression", "empty"),
+        ('{"expression": " "}', "expression", "empty"),
+        ('{"expression": 5}', "expression", "string"),
+        ('{"expression": ["rice"]}', "expression", "string"),
+        (json.dumps({"expression": " + ".join(["rice"] * 51)}), "expression", "more than 50 terms"),
+        (json.dumps({"expression": "\U0001f35c" * 1001}), "expression", "at most 1000 characters"),
+        (json.dumps({"expression": "photo" + "9" * 900}), "expression", "at most 8 pictures"),
+        ('{"expression": "1e308:rice"}', "expression", "no weight"),
+        ('{"expression": "NaN:rice"}', "expression", "no weight"),
+        (json.dumps({"expression": "9" * 400 + ":rice"}), "expression", "at most 100"),
+        ('{"query": {"terms": [{"tag": "a", "weight": 1e308}]}}', "query.terms.0.weight", "100"),
+        ('{"query": {"terms": [{"tag": "a", "weight": NaN}]}}', "body", "NaN is not a JSON number"),
+        ('{"query": {"terms": [{"tag": "a", "weight": 1e309}]}}', "body", "too large"),
+        ('{"query": {"terms": [{"tag": "a", "weight": "2 or so"}]}}', "query.terms.0.weight", "number"),
+        ('{"expression": "@my id"}', "expression", "quote"),
+        ('{"expression": "@a\\"b"}', "expression", "quote the id"),
+        ('{"expression": "@"}', "expression", "empty"),
+    ],
+)
+async def test_what_is_no_query_is_told_so_in_a_sentence(service: Service, content: str, field: str, said: str) -> None:
+    for kind in ("recipes", "images"):
+        response = await service.client.post(
+            f"/v1/search/{kind}", content=content, headers={"Content-Type": "application/json"}
+        )
+        body = problem(response, 422, "invalid-request")
+        assert body["errors"][0]["field"] == field
+        assert said in body["detail"]
+        assert len(body["detail"]) < 300
+
+
+async def test_odd_queries_that_are_queries(service: Service) -> None:
+    await _fill(service)
+    await service.put_image("my id", picture("rice"))
+    await service.put_image('a"b', picture("salad"))
+    ramen = "\U0001f35c"
+    for expression in (ramen * 1000, f"{ramen} " * 500, "\U0001f468\u200d\U0001f469\u200d\U0001f467 + rice"):
+        assert len(_ids(await _find(service, "images", expression=expression))) == 6
+    for expression in ('@"my id" + rice', '@image/"my id" - meat'):
+        assert "my id" not in _ids(await _find(service, "images", expression=expression))
+    assert 'a"b' not in _ids(await _find(service, "images", expression='@"a\\"b" + rice'))
+    for weight in ("5e-324", "1e-300", "100"):
+        query = f'{{"query": {{"terms": [{{"tag": "berry", "weight": {weight}}}]}}, "k": 1}}'
+        headers = {"Content-Type": "application/json"}
+        assert _ids(await service.client.post("/v1/search/images", content=query, headers=headers)) == ["p-berry"]
+
+
+async def test_an_id_that_is_none_is_named_by_its_field(service: Service) -> None:
+    for item_id in ("search", "a/b"):
+        for field, kinds in (("image_id", ("recipes", "images")), ("recipe_id", ("recipes", "images"))):
+            for kind in kinds:
+                body = problem(await _find(service, kind, **{field: item_id}), 422, "invalid-id")
+                assert body["errors"][0]["field"] == field
+
+
 async def test_photos_and_expressions_belong_together(service: Service) -> None:
     photo = picture("rice")
     for photos, fields, field, said in (
