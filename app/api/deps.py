@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from app.ids import check_id
 from app.runtime import Runtime
-from app.schemas.filters import IngredientName
+from app.schemas.filters import MAX_FILTER_INGREDIENTS, MAX_FILTER_TAGS, IngredientName
 from app.security import check_key
 from index.types import Filter
 
@@ -42,14 +42,19 @@ CursorQuery = Annotated[str | None, Query(description="`next_cursor` of the page
 LimitQuery = Annotated[int, Query(ge=1, le=1000, description="Most items on the page.", examples=[50])]
 TagQuery = Annotated[
     list[str],
-    Query(alias="tag", description="Only items with this tag; repeat it for several.", examples=[["pasta"]]),
+    Query(
+        alias="tag",
+        max_length=MAX_FILTER_TAGS,
+        description="Only items with this tag; repeat it for several.",
+        examples=[["pasta"]],
+    ),
 ]
 
 IngredientQuery = Annotated[
     list[IngredientName],
     Query(
         alias="ingredient",
-        max_length=50,
+        max_length=MAX_FILTER_INGREDIENTS,
         description="Only recipes with this ingredient, or photos of such recipes; repeat it for several.",
         examples=[["scallion"]],
     ),

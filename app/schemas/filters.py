@@ -10,6 +10,9 @@ from app.schemas.common import ItemId, Request, Tag
 from index.text import MAX_INGREDIENT_LENGTH, ingredient_phrase
 from index.types import Filter
 
+MAX_FILTER_TAGS = 100  # of each condition
+MAX_FILTER_INGREDIENTS = 50
+
 
 def _has_words(name: str) -> str:
     ingredient_phrase(name)
@@ -21,7 +24,7 @@ IngredientName = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_INGREDIENT_LENGTH),
     AfterValidator(_has_words),
 ]
-IngredientNames = Annotated[list[IngredientName], Field(max_length=50)]
+IngredientNames = Annotated[list[IngredientName], Field(max_length=MAX_FILTER_INGREDIENTS)]
 ExpandedIngredients = Annotated[
     dict[str, list[str]] | None,
     Field(
@@ -29,7 +32,7 @@ ExpandedIngredients = Annotated[
         examples=[{"scallion": ["scallion", "green onion"]}],
     ),
 ]
-FilterTags = Annotated[list[Tag], Field(max_length=100)]
+FilterTags = Annotated[list[Tag], Field(max_length=MAX_FILTER_TAGS)]
 FilterIds = Annotated[list[ItemId], Field(max_length=10_000)]
 
 
