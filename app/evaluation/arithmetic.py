@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.evaluation.methods import Method, World, baselines, phrase, strategies, strategy_method
-from app.evaluation.photos import OnProgress, TaggedPhoto, encode_photos, encode_texts, read_tagged_photos
+from app.evaluation.photos import OnProgress, TaggedPhoto, encode_texts, read_tagged_photos
 from app.evaluation.queries import Edit, Query, build_queries
 from app.evaluation.ranking import (
     Float64Array,
@@ -26,6 +26,7 @@ from app.services.food_words import FOOD_WORDS
 from index.algebra import DEFAULT_BALANCE, Strategy
 from index.types import Float32Array, Int64Array
 from models.data import DataError
+from models.photos import encode_photos
 from models.types import JointEncoder
 
 #: Photos of the training split that balances are chosen on.
@@ -158,7 +159,7 @@ def _encode(encoder: JointEncoder, photos: Sequence[TaggedPhoto], asked: Sequenc
     food = encode_texts(encoder, FOOD_WORDS, report, "food words")
     text_mean: Float32Array = np.stack(list(food.values())).astype(np.float64).mean(axis=0).astype(np.float32)
     return World(
-        photos=encode_photos(encoder, photos, report),
+        photos=encode_photos(encoder, [photo.path for photo in photos], report),
         words=encode_texts(encoder, tags, report, "tags"),
         phrases=encode_texts(encoder, phrases, report, "sets of tags"),
         text_mean=text_mean,

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
-from PIL import Image, ImageOps
-
 from index.types import Float32Array
 from models.data import DataError, read_recipes
-from models.preprocess import to_pixels
+from models.photos import photo_digest
 from models.tagging.vocabulary import tag_keys
-from models.types import JointEncoder, UInt8Array
+from models.types import JointEncoder
 
 OnProgress: TypeAlias = Callable[[str, int, int], None]
 
 _BATCH = 64
-_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +39,10 @@ def read_tagged_photos(data: Path, split: str, counted: frozenset[str]) -> tuple
     for example in examples:
         tags = tag_keys(example.tags) & counted
         if tags and example.image is not None:
-            photos.append(TaggedPhoto(example.id, example.image, tags, _digest(example.image)))
+            photos.append(TaggedPhoto(example.id, example.image, tags, photo_digest(example.image)))
     if not photos:
         raise DataError(f"no photo of split {split!r} of {data} has the tag of a visible ingredient")
     return photos, len(examples) - len(photos)
-
-
-def encode_photos(encoder: JointEncoder, photos: Sequence[TaggedPhoto], report: OnProgress) -> Float32Array:
-    """float32 (n, dim) of unit norm. The next batch is decoded while the encoder works on this one.
-
-    Raises:
-        DataError: a photo can't be decoded.
-    """
-
-    def read(photo: TaggedPhoto) -> UInt8Array:
-        try:
-            with Image.open(photo.path) as image:
-                return to_pixels(ImageOps.exif_transpose(image).convert("RGB"), encoder.info.preprocess)
-        except OSError as error:
-            raise DataError(f"{photo.path} can't be read as a picture: {error}") from error
-
-    rows = []
-    with ThreadPoolExecutor(_THREADS) as pool:
-        upcoming = [pool.submit(read, photo) for photo in photos[:_BATCH]]
-        for start in range(0, len(photos), _BATCH):
-            pixels = np.stack([future.result() for future in upcoming])
-            upcoming = [pool.submit(read, photo) for photo in photos[start + _BATCH : start + 2 * _BATCH]]
-            rows.append(encoder.encode_pixels(pixels))
-            report("photos", start + len(pixels), len(photos))
-    return np.concatenate(rows)
 
 
 def encode_texts(
@@ -86,10 +55,3 @@ def encode_texts(
         vectors.update(zip(batch, encoder.encode_texts(batch), strict=True))
         report(stage, start + len(batch), len(texts))
     return vectors
-
-
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}") from error

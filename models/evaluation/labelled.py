@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data import DataError
+from models.photos import encode_photos
 from models.tagging.types import TagGroup
 from models.tagging.vocabulary import TagVocabulary
 from models.tagging.weights import SHIPPED_TAGS
 from models.tagging.zero_shot import zero_shot_tagger
-from models.training.photo_vectors import encode_photos
 from models.types import Float32Array, JointEncoder
 
 LABELS_FILE = "labels.jsonl"

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from models.data import DataError, RecipeExample, read_recipes
 from models.metrics import RetrievalMetrics, ranks, retrieval_metrics
-from models.preprocess import to_pixels
-from models.types import Float32Array, JointEncoder, RecipeText, UInt8Array
+from models.photos import encode_photos
+from models.types import Float32Array, JointEncoder, RecipeText
 
 GALLERIES = (1_000, 10_000)
 DRAWS = 10
@@ -138,7 +136,7 @@ def evaluate_retrieval(
     examples = [example for example in read_recipes(data, split) if example.image is not None]
     if not any(example.has_body for example in examples):
         raise DataError(f"split {split!r} of {data} has no line with both a photo and ingredients or instructions")
-    images = _encode_photos(encoder, [example.image for example in examples if example.image], report)
+    images = encode_photos(encoder, [example.image for example in examples if example.image], report)
     variants = {}
     for name, choose in VARIANTS.items():
         texts = [(row, text) for row, example in enumerate(examples) if (text := choose(example)) is not None]
@@ -183,29 +181,6 @@ def _deviation(results: Sequence[RetrievalMetrics]) -> dict[str, float]:
 
 def _metrics_json(metrics: RetrievalMetrics) -> dict[str, float]:
     return {"medr": metrics.medr, "r1": metrics.r1, "r5": metrics.r5, "r10": metrics.r10}
-
-
-def _encode_photos(encoder: JointEncoder, paths: Sequence[Path], report: OnEvaluationProgress) -> Float32Array:
-    """float32 (n, dim). The next batch is decoded in threads while the encoder works on this one."""
-
-    def read(path: Path) -> UInt8Array:
-        try:
-            with Image.open(path) as image:
-                return to_pixels(ImageOps.exif_transpose(image).convert("RGB"), encoder.info.preprocess)
-        except OSError as error:
-            raise DataError(f"{path} can't be read as a picture: {error}") from error
-
-    rows = []
-    with ThreadPoolExecutor(4) as pool:
-        batches = _batches(paths)
-        upcoming = [pool.submit(read, path) for path in next(batches, [])]
-        done = 0
-        while upcoming:
-            current, upcoming = upcoming, [pool.submit(read, path) for path in next(batches, [])]
-            rows.append(encoder.encode_pixels(np.stack([future.result() for future in current])))
-            done += len(current)
-            report("photos", done, len(paths))
-    return np.concatenate(rows)
 
 
 def _encode_recipes(

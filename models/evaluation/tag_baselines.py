@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.evaluation.tag_metrics import mean_average_precision
 from models.joint.towers import Vision, build_clip, lite_preprocess
+from models.photos import photo_digest
 from models.training.features import FeatureCache
 from models.types import Float32Array
 
@@ -55,8 +55,8 @@ def knn_frozen_features(
     features = FeatureCache(cache, clip, lite_preprocess("squash", _SIDE), on_progress, vision=_TOWER)
     known = _unit(features.image_features(train, "whole"))
     asked = _unit(features.image_features(photos, "whole"))
-    digests = np.array([hashlib.sha256(path.read_bytes()).hexdigest() for path in train])
-    by_others = _votes(known, known, targets, excluded=digests[:, None] == digests[None, :])
+    files = np.unique([photo_digest(path) for path in train], return_inverse=True)[1]
+    by_others = _votes(known, known, targets, excluded=files[:, None] == files[None, :])
     best = max(by_others, key=lambda k: mean_average_precision(targets, by_others[k]))
     return Neighbours(best, _votes(asked, known, targets)[best], by_others[best])
 

@@ -24,12 +24,12 @@ from models.evaluation.tag_metrics import (
     calibration,
     f1_scores,
 )
+from models.photos import encode_photos
 from models.tagging.head import TagHead, require_fit
 from models.tagging.types import Tagger, TaggerUnavailableError
 from models.tagging.vocabulary import TagVocabulary, built_in_vocabulary
 from models.tagging.weights import SHIPPED_TAGS, load_tag_weights
 from models.tagging.zero_shot import zero_shot_tagger
-from models.training.photo_vectors import encode_photos
 from models.training.tag_data import TaggedPhotos, read_tagged
 from models.types import Float32Array, JointEncoder
 

@@ -20,11 +20,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from open_clip.model import CustomTextCLIP
-from PIL import Image
 
 from models.backbones import MINILM_WEIGHTS, VISION_FILES
-from models.data import DataError
 from models.joint.towers import IMAGE_WIDTH, MAX_TOKENS, TEXT_WIDTH, LineEncoder, Vision, normalise_pixels
+from models.photos import open_photo, photo_digest
 from models.training.views import view_pixels
 from models.types import ImagePreprocess, UInt8Array
 
@@ -133,7 +132,7 @@ class FeatureCache:
 
     def _content(self, path: Path) -> str:
         if path not in self._sha:
-            self._sha[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+            self._sha[path] = photo_digest(path)
         return self._sha[path]
 
     def _encode_photos(self, paths: Sequence[Path], view: str) -> Float16Array:
@@ -141,11 +140,7 @@ class FeatureCache:
         out = np.empty((len(paths), IMAGE_WIDTH), dtype=np.float16)
 
         def read(path: Path) -> UInt8Array:
-            try:
-                with Image.open(path) as image:
-                    return view_pixels(image.convert("RGB"), view, self._spec, self._content(path))
-            except OSError as error:
-                raise DataError(f"{path} can't be read as a picture: {error}") from error
+            return view_pixels(open_photo(path), view, self._spec, self._content(path))
 
         with ThreadPoolExecutor(4) as pool, torch.inference_mode():
             for start in range(0, len(paths), _BATCH):

@@ -6,26 +6,20 @@ interrupted run goes on where it stopped.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from models.data import DataError
-from models.preprocess import to_pixels
+from models.photos import OnPhotos, encode_photos, photo_digest
 from models.training.features import FeatureStore
-from models.types import Float32Array, JointEncoder, UInt8Array
+from models.types import Float32Array, JointEncoder
 
-OnVectors: TypeAlias = Callable[[str, int, int], None]
-_PHOTOS_PER_PART, _BATCH = 512, 32
+_PHOTOS_PER_PART = 512
 
 
 def photo_vectors(
-    encoder: JointEncoder, photos: Sequence[Path], cache: Path, on_progress: OnVectors | None = None
+    encoder: JointEncoder, photos: Sequence[Path], cache: Path, on_progress: OnPhotos | None = None
 ) -> tuple[Float32Array, list[bytes]]:
     """The vectors of photos, from the cache where they are there.
 
@@ -41,7 +35,7 @@ def photo_vectors(
     """
     report = on_progress or (lambda *_: None)
     store = FeatureStore(cache / encoder.info.fingerprint[:16], encoder.info.dim)
-    keys = [_digest(path) for path in photos]
+    keys = [bytes.fromhex(photo_digest(path)) for path in photos]
     missing = list({key: path for key, path in zip(keys, photos, strict=True) if key not in store}.items())
     for start in range(0, len(missing), _PHOTOS_PER_PART):
         part = missing[start : start + _PHOTOS_PER_PART]
@@ -50,38 +44,3 @@ def photo_vectors(
         report("photos", start + len(part), len(missing))
     found = store.rows(keys).astype(np.float32)
     return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32), keys
-
-
-def encode_photos(encoder: JointEncoder, photos: Sequence[Path], on_progress: OnVectors | None = None) -> Float32Array:
-    """Unit-norm float32 (n, dim), a row a photo. Raises DataError where one can't be read."""
-    report = on_progress or (lambda *_: None)
-    rows: list[Float32Array] = []
-    for pixels in _batches(encoder, photos):
-        rows.append(encoder.encode_pixels(pixels))
-        report("photos", sum(map(len, rows)), len(photos))
-    return np.concatenate(rows)
-
-
-def _digest(path: Path) -> bytes:
-    try:
-        return hashlib.sha256(path.read_bytes()).digest()
-    except OSError as error:
-        raise DataError(f"{path} can't be read as a picture: {error}") from error
-
-
-def _batches(encoder: JointEncoder, paths: Sequence[Path]) -> Iterator[UInt8Array]:
-    """The next batch is decoded in threads while the encoder works on this one."""
-
-    def read(path: Path) -> UInt8Array:
-        try:
-            with Image.open(path) as image:
-                return to_pixels(ImageOps.exif_transpose(image).convert("RGB"), encoder.info.preprocess)
-        except OSError as error:
-            raise DataError(f"{path} can't be read as a picture: {error}") from error
-
-    with ThreadPoolExecutor(2) as pool:
-        upcoming = [pool.submit(read, path) for path in paths[:_BATCH]]
-        for start in range(0, len(paths), _BATCH):
-            current = upcoming
-            upcoming = [pool.submit(read, path) for path in paths[start + _BATCH : start + 2 * _BATCH]]
-            yield np.stack([future.result() for future in current])

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from models.data import DataError
+from models.photos import open_photo
 from models.preprocess import to_pixels
 from models.training.views import augmented_pixels
 from models.types import ImagePreprocess, UInt8Array
@@ -44,12 +43,3 @@ def whole_photos(photos: Sequence[Path], spec: ImagePreprocess) -> UInt8Array:
     """uint8 (n, size, size, 3) as the encoder sees them at inference. Raises DataError as above."""
     with ThreadPoolExecutor(_THREADS) as pool:
         return np.stack(list(pool.map(lambda path: to_pixels(open_photo(path), spec), photos)))
-
-
-def open_photo(path: Path) -> Image.Image:
-    """The decoded RGB picture. Raises DataError where it can't be read."""
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except OSError as error:
-        raise DataError(f"{path} can't be read as a picture: {error}") from error
