@@ -65,21 +65,38 @@ def read_recipe_file(path: Path) -> list[RecipeExample]:
     return list(_iter_file(path))
 
 
-def _iter_file(path: Path) -> Iterator[RecipeExample]:
-    seen: dict[str, int] = {}
+def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of a ``.jsonl`` or ``.jsonl.gz`` file, blank lines left out, each with its place (``FILE:LINE``).
+
+    Raises:
+        DataError: the file can't be read, or a line is no JSON object.
+    """
     try:
         with _open(path) as stream:
             for number, line in enumerate(stream, start=1):
-                if not line.strip():
-                    continue
-                where = f"{path}:{number}"
-                example = _parse(line, where, path.parent)
-                if example.id in seen:
-                    raise DataError(f"{where}: the id {example.id!r} was used on line {seen[example.id]} already")
-                seen[example.id] = number
-                yield example
+                if line.strip():
+                    where = f"{path}:{number}"
+                    yield where, _parse_object(line, where)
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise DataError(f"{path} can't be read: {error}") from error
+
+
+def picture_path(folder: Path, image: str, where: str) -> Path:
+    """The path of a picture that a line names. Raises DataError where it leads out of the folder."""
+    if Path(image).is_absolute() or ".." in Path(image).parts:
+        raise DataError(f"{where}: image must be a path inside the folder, not {image!r}")
+    return folder / image
+
+
+def _iter_file(path: Path) -> Iterator[RecipeExample]:
+    seen: dict[str, str] = {}
+    for where, record in read_json_lines(path):
+        example = _example(record, where, path.parent)
+        if example.id in seen:
+            line = seen[example.id].rpartition(":")[2]
+            raise DataError(f"{where}: the id {example.id!r} was used on line {line} already")
+        seen[example.id] = where
+        yield example
 
 
 def _open(path: Path) -> TextIO:
@@ -88,16 +105,18 @@ def _open(path: Path) -> TextIO:
     return path.open(encoding="utf-8")
 
 
-def _parse(line: str, where: str, folder: Path) -> RecipeExample:
+def _parse_object(line: str, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except ValueError as error:
         raise DataError(f"{where}: not JSON: {error}") from error
     if not isinstance(record, dict):
         raise DataError(f"{where}: expected a JSON object, found {type(record).__name__}")
+    return record
+
+
+def _example(record: dict[str, Any], where: str, folder: Path) -> RecipeExample:
     image = _string(record, "image", where)
-    if image and (Path(image).is_absolute() or ".." in Path(image).parts):
-        raise DataError(f"{where}: image must be a path inside the folder, not {image!r}")
     identity = _string(record, "id", where)
     if not identity:
         raise DataError(f"{where}: id is missing")
@@ -113,7 +132,7 @@ def _parse(line: str, where: str, folder: Path) -> RecipeExample:
         id=identity,
         text=text,
         tags=tuple(tag.strip() for tag in _strings(record, "tags", where) if tag.strip()),
-        image=folder / image if image else None,
+        image=picture_path(folder, image, where) if image else None,
         split=_string(record, "split", where),
     )
 

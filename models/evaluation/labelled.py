@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data import DataError
+from models.data import DataError, picture_path, read_json_lines
 from models.photos import encode_photos
 from models.tagging.types import TagGroup
 from models.tagging.vocabulary import TagVocabulary
@@ -24,6 +23,8 @@ LABELS_FILE = "labels.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class LabelledPhoto:
+    """A photo's path, and the name of the only class it belongs to."""
+
     image: Path
     label: str
 
@@ -74,11 +75,7 @@ def read_labelled(folder: Path) -> list[LabelledPhoto]:
     path = folder / LABELS_FILE
     if not path.is_file():
         raise DataError(f"{folder} has no {LABELS_FILE}")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} can't be read: {error}") from error
-    found = [_parse(line, f"{path}:{number}", folder) for number, line in enumerate(lines, 1) if line.strip()]
+    found = [_labelled(record, where, folder) for where, record in read_json_lines(path)]
     if not found:
         raise DataError(f"{path} has no lines")
     return found
@@ -126,25 +123,17 @@ def evaluate_labelled(
     )
 
 
-def _parse(line: str, where: str, folder: Path) -> LabelledPhoto:
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{where}: not JSON: {error}") from error
-    if not isinstance(record, dict):
-        raise DataError(f"{where}: expected a JSON object, found {type(record).__name__}")
+def _labelled(record: dict[str, Any], where: str, folder: Path) -> LabelledPhoto:
     values = {}
     for name in ("image", "label"):
         value = record.get(name)
         if not isinstance(value, str) or not value.strip():
             raise DataError(f"{where}: {name} must be a non-empty text")
         values[name] = value.strip()
-    image = Path(values["image"])
-    if image.is_absolute() or ".." in image.parts:
-        raise DataError(f"{where}: image must be a path inside the folder, not {values['image']!r}")
-    if not (folder / image).is_file():
+    image = picture_path(folder, values["image"], where)
+    if not image.is_file():
         raise DataError(f"{where}: there is no file {values['image']!r}")
-    return LabelledPhoto(folder / image, values["label"])
+    return LabelledPhoto(image, values["label"])
 
 
 def _ranks(scores: Float32Array, target: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -125,6 +125,12 @@ def test_labels_differ_by_more_than_case(tmp_path: Path) -> None:
         evaluate_labelled(ColourEncoder(), data, weights=tmp_path / "none")
 
 
+def test_a_line_ends_at_its_end_alone(tmp_path: Path) -> None:
+    """Unicode has other ends of lines, which JSON allows within a text."""
+    data = _labelled(tmp_path, '{"image": "0.png", "label": "Pasta\u2028al forno\x85"}')
+    assert [each.label for each in read_labelled(data)] == ["Pasta\u2028al forno"]
+
+
 @pytest.mark.fault
 @pytest.mark.parametrize(
     ("line", "message"),
