@@ -10,7 +10,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from app.engine.types import EngineError
 from app.importers.base import ImportProblem, ImportSourceError
 from app.importers.run import ImportReport, run_import
 from app.services.ingest import Ingest
+from app.services.items import AutoTags
 from app.services.resources import Resources
 from app.settings import Settings
 from index.jobs import Job, JobError, JobPage, JobState, JobStore, Progress
 from index.types import IndexRoomError, JsonValue, LeaseLostError
+from models.tagging.types import TaggerUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -91,13 +93,23 @@ class JobRunner:
 
     # --- for handlers -----------------------------------------------------------------------------------
 
-    async def submit_import(self, path: Path, *, name: str, uploaded: bool, format_name: str | None = None) -> Job:
+    async def submit_import(
+        self,
+        path: Path,
+        *,
+        name: str,
+        uploaded: bool,
+        format_name: str | None = None,
+        auto_tags: AutoTags | None = None,
+    ) -> Job:
         """Queue an import of a folder or an archive; an ``uploaded`` archive is removed when the job has ended."""
         params: dict[str, JsonValue] = {
             "path": str(path),
             "name": name,
             "uploaded": uploaded,
             "format": format_name,
+            "auto_tags": auto_tags is not None,
+            "auto_tags_min": None if auto_tags is None else auto_tags.min_probability,
         }
         job = await self._resources.executors.write(self._store.create, IMPORT, params)
         self._wake.set()
@@ -176,7 +188,11 @@ class JobRunner:
     async def _import(self, run: _Run) -> tuple[JobState, str]:
         params = run.job.params
         format_name = params.get("format")
+        auto_tags = _auto_tags(params)
         try:
+            if auto_tags is not None:
+                # A job may be taken up by a process with another encoder.
+                self._resources.taggers.head()
             report = await run_import(
                 Path(str(params["path"])),
                 self._target,
@@ -184,8 +200,9 @@ class JobRunner:
                 on_problem=run.on_problem,
                 should_cancel=lambda: run.cancel,
                 format=str(format_name) if format_name else None,
+                auto_tags=auto_tags,
             )
-        except (ImportSourceError, EngineError, IndexRoomError) as error:
+        except (ImportSourceError, EngineError, IndexRoomError, TaggerUnavailableError) as error:
             return JobState.FAILED, str(error).replace(str(params["path"]), str(params["name"]))
         except OSError as error:
             return JobState.FAILED, f"the import could not go on: {error.strerror or error}"
@@ -242,6 +259,14 @@ class JobRunner:
         if job.params.get("uploaded"):
             path = Path(str(job.params["path"]))
             await self._resources.executors.database(path.unlink, missing_ok=True)
+
+
+def _auto_tags(params: Mapping[str, JsonValue]) -> AutoTags | None:
+    """What the job was submitted with; jobs of earlier versions know no automatic tags."""
+    if not params.get("auto_tags"):
+        return None
+    least = params.get("auto_tags_min")
+    return AutoTags(float(least) if isinstance(least, int | float) else None)
 
 
 async def _end(task: asyncio.Task[object]) -> None:

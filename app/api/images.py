@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
+from app.api.auto_tags import AUTO_TAGS, form_auto_tags
 from app.api.bodies import (
     JSON,
     MERGE_PATCH,
@@ -47,7 +48,7 @@ from app.api.present import (
 from app.problems import field_problem
 from app.runtime import Runtime
 from app.schemas.common import MultiStatus, merge_patch
-from app.schemas.images import AutoTagFields, ImageFields, ImageIn, ImageOut, ImagePage, ImagePatch
+from app.schemas.images import ImageFields, ImageIn, ImageOut, ImagePage, ImagePatch
 from app.services.filtering import resolve
 from app.services.ingest import PictureChange
 from app.services.items import AutoTags, Bundle, ItemOutcome, PictureItem
@@ -56,16 +57,6 @@ from index.types import Kind, Picture, StoredImage, UnknownItemError, WriteStatu
 router = APIRouter(prefix="/images", tags=["images"])
 
 _WRITE_PROBLEMS = (*WRITE_PROBLEMS, "invalid-picture", "tagger-unavailable")
-_AUTO_TAGS = {
-    "auto_tags": {"type": "boolean", "default": False, "description": "Let the trained head add tags to yours."},
-    "auto_tags_min": {
-        "type": "number",
-        "minimum": 0,
-        "maximum": 1,
-        "description": "Probability from which a tag is added; left out: the threshold of the head's training.",
-    },
-}
-_AUTO_TAG_FIELDS = frozenset(_AUTO_TAGS)
 _UPLOAD = form_content(
     {
         "files": {"type": "array", "items": dict(FILE), "description": "JPEG, PNG, WebP, GIF or AVIF."},
@@ -75,7 +66,7 @@ _UPLOAD = form_content(
             "contentSchema": {"type": "array", "items": ref(ImageIn)},
             "description": "A JSON list with one object per file, in the same order.",
         },
-        **_AUTO_TAGS,
+        **AUTO_TAGS,
     },
     ["files"],
     {"files": ["(bytes of carbonara.jpg)"], "metadata": '[{"id": "carbonara-1", "tags": ["pasta"]}]'},
@@ -84,7 +75,7 @@ _ONE_FILE = form_content(
     {
         "file": dict(FILE),
         "metadata": {"type": "string", "contentMediaType": "application/json", "contentSchema": ref(ImageFields)},
-        **_AUTO_TAGS,
+        **AUTO_TAGS,
     },
     ["file"],
     {"file": "(bytes of carbonara.jpg)", "metadata": '{"title": "A plate of carbonara", "tags": ["pasta"]}'},
@@ -109,10 +100,10 @@ async def create_images(request: Request, runtime: RuntimeDep) -> Response:
     With `auto_tags` the tags that the photo shows follow yours; `auto_tags` of the answer says which they are.
     Identical bytes are stored once, whatever their number of ids."""
     most = runtime.settings.max_upload_files
-    async with read_form(request, max_files=most, fields=_AUTO_TAG_FIELDS | {"files", "metadata"}) as form:
+    async with read_form(request, max_files=most, fields=frozenset({*AUTO_TAGS, "files", "metadata"})) as form:
         files = form_files(form, "files")
         said = _metadata(form, len(files))
-        auto = _auto_tags(form)
+        auto = form_auto_tags(form)
         items = [await _item(file, fields, fields.id, auto) for file, fields in zip(files, said, strict=True)]
     if len(items) == 1:
         outcome = await runtime.ingest.put_image(items[0])
@@ -172,14 +163,14 @@ async def get_image(request: Request, runtime: RuntimeDep, item_id: ItemIdDep) -
 async def put_image(request: Request, runtime: RuntimeDep, item_id: ItemIdDep) -> Response:
     """A multipart form with one `file` and, if you like, `metadata`, a JSON object. Replaces the whole photo;
     `If-Match` and `If-None-Match: *` are honoured."""
-    async with read_form(request, max_files=1, fields=_AUTO_TAG_FIELDS | {"file", "metadata"}) as form:
+    async with read_form(request, max_files=1, fields=frozenset({*AUTO_TAGS, "file", "metadata"})) as form:
         file = form_file(form, "file")
         text = form_text(form, "metadata")
         fields = ImageIn() if text is None else validated(ImageIn, strict_json(text.encode(), "metadata"), "metadata")
         if fields.id is not None and fields.id != item_id:
             raise field_problem("metadata.id", "differs from the id in the address; leave it out")
         revision = await expected_revision(request, lambda: runtime.library.image(item_id))
-        item = await _item(file, fields, item_id, _auto_tags(form), revision)
+        item = await _item(file, fields, item_id, form_auto_tags(form), revision)
     outcome = await runtime.ingest.put_image(item)
     return await _stored_answer(request, runtime, outcome)
 
@@ -232,12 +223,6 @@ def _metadata(form: FormData, count: int) -> Sequence[ImageIn]:
     if not isinstance(values, list) or len(values) != count:
         raise field_problem("metadata", f"send a JSON list with one object for each of the {count} files")
     return [validated(ImageIn, value, f"metadata.{place}") for place, value in enumerate(values)]
-
-
-def _auto_tags(form: FormData) -> AutoTags | None:
-    given = {name: text for name in _AUTO_TAG_FIELDS if (text := form_text(form, name)) is not None}
-    wanted = validated(AutoTagFields, given)
-    return AutoTags(wanted.auto_tags_min) if wanted.auto_tags else None
 
 
 async def _item(

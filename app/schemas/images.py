@@ -10,6 +10,7 @@ from pydantic.config import JsonDict
 
 from app.schemas.common import Extra, ItemId, Request, Response, Tag, Tags, Title
 from app.schemas.filters import ExpandedIngredients
+from app.services.items import AutoTags
 
 EXAMPLE_STORED_IMAGE: JsonDict = {
     "id": "carbonara-1",
@@ -63,16 +64,25 @@ class ImageIn(ImageFields):
 
 
 class AutoTagFields(Request):
-    """Form fields that ask for automatic tags."""
+    """Fields that ask for automatic tags."""
 
-    auto_tags: bool = False
-    auto_tags_min: float | None = Field(default=None, ge=0, le=1)
+    auto_tags: bool = Field(default=False, description="Let the trained head add tags to the photos' own.")
+    auto_tags_min: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Probability from which a tag is added; left out: the threshold of the head's training.",
+    )
 
     @model_validator(mode="after")
     def _minimum_of_what(self) -> Self:
         if self.auto_tags_min is not None and not self.auto_tags:
             raise ValueError("auto_tags_min needs auto_tags=true")
         return self
+
+    def to_auto_tags(self) -> AutoTags | None:
+        """None: no automatic tags."""
+        return AutoTags(self.auto_tags_min) if self.auto_tags else None
 
 
 class ImagePatch(Request):

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
-from app.schemas.common import Request, Response
+from app.schemas.common import Response
+from app.schemas.images import AutoTagFields
 
 ImportFormat = Literal["folder", "hugo", "jsonld", "csv", "pictures"]
 
@@ -31,7 +32,7 @@ EXAMPLE_JOB: JsonDict = {
 }
 
 
-class FolderImport(Request):
+class FolderImport(AutoTagFields):
     """Import a folder of the server; possible below the folders of the setting `TASTESPACE_IMPORT_ROOTS` alone."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"folder": "/srv/recipes", "format": "folder"}]})

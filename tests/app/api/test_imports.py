@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from app.settings import Settings
+from tests.app.api.test_tagging import write_head
 from tests.app.conftest import Service, problem, serving, until
 from tests.app.fakes import picture
 
@@ -181,3 +183,98 @@ async def test_unknown_jobs(service: Service) -> None:
     for method, path in (("GET", "/v1/jobs/x"), ("DELETE", "/v1/jobs/x"), ("POST", "/v1/jobs/x/cancel")):
         problem(await service.client.request(method, path), 404, "unknown-job")
     problem(await service.client.get("/v1/jobs?cursor=nonsense"), 422, "invalid-request")
+
+
+# --- automatic tags -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_head(tmp_path: Path) -> Settings:
+    """Settings of a service that has a tagger for its encoder."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "plate.png").write_bytes(picture("meat", "rice"))
+    return Settings(
+        data_dir=tmp_path / "data",
+        builtin_catalogue=False,
+        tags=write_head(tmp_path / "tags"),
+        import_roots=(tmp_path,),
+    )
+
+
+async def _auto_tags(service: Service, response: httpx.Response) -> list[str]:
+    """The automatic tags of the one photo that the import brought, which is deleted then."""
+    assert response.status_code == 202, response.text
+    assert (await _ended(service, response.headers["location"]))["state"] == "succeeded"
+    (item,) = (await service.client.get("/v1/images")).json()["items"]
+    await service.client.delete(f"/v1/images/{item['id']}")
+    return sorted(item["auto_tags"])
+
+
+async def test_every_way_of_importing_can_ask_for_tags(with_head: Settings, tmp_path: Path) -> None:
+    data = _zip({"plate.png": picture("meat", "rice")})
+    file = {"file": ("x.zip", data)}
+    zipped = {"content": data, "headers": {"Content-Type": "application/zip"}}
+    folder = str(tmp_path / "pictures")
+    async with serving(with_head) as service:
+        post = service.client.post
+        for least, expected in (({}, ["Meat", "Rice"]), ({"auto_tags_min": 1.0}, [])):
+            asked = {"auto_tags": "true"} | {name: str(value) for name, value in least.items()}
+            assert await _auto_tags(service, await post("/v1/imports", files=file, data=asked)) == expected
+            assert await _auto_tags(service, await post("/v1/imports", params=asked, **zipped)) == expected
+            body = {"folder": folder, "auto_tags": True} | least
+            assert await _auto_tags(service, await post("/v1/imports", json=body)) == expected
+        assert await _auto_tags(service, await post("/v1/imports", files=file)) == []
+
+
+async def test_what_is_wrong_with_automatic_tags_is_named_at_once(
+    with_head: Settings, settings: Settings, tmp_path: Path
+) -> None:
+    data = _zip({"plate.png": picture("meat")})
+    file = {"file": ("x.zip", data)}
+    zipped = {"content": data, "headers": {"Content-Type": "application/zip"}}
+    folder = str(tmp_path / "pictures")
+    async with serving(with_head) as service:
+        post = service.client.post
+        for response, field in (
+            (await post("/v1/imports", files=file, data={"auto_tags": "maybe"}), "auto_tags"),
+            (await post("/v1/imports", files=file, data={"auto_tags": "1", "auto_tags_min": "nan"}), "auto_tags_min"),
+            (await post("/v1/imports?auto_tags=1&auto_tags_min=2", **zipped), "auto_tags_min"),
+            (await post("/v1/imports?auto_tag=1", **zipped), "auto_tag"),
+            (await post("/v1/imports?auto_tags=1", files=file), "auto_tags"),
+            (await post("/v1/imports?auto_tags=1", json={"folder": folder}), "auto_tags"),
+            (await post("/v1/imports", json={"folder": folder, "auto_tags": "yes please"}), "auto_tags"),
+        ):
+            assert problem(response, 422, "invalid-request")["errors"][0]["field"] == field
+        body = problem(await post("/v1/imports", files=file, data={"auto_tags_min": "0.5"}), 422, "invalid-request")
+        assert "auto_tags=true" in body["detail"]
+        assert (await service.client.get("/v1/jobs")).json()["items"] == []
+    async with serving(settings) as service:
+        for response in (
+            await service.client.post("/v1/imports", files=file, data={"auto_tags": "true"}),
+            await service.client.post("/v1/imports?auto_tags=true", **zipped),
+        ):
+            assert "tastespace train tags" in problem(response, 409, "tagger-unavailable")["detail"]
+        assert not settings.uploads_dir.exists() or not list(settings.uploads_dir.iterdir())
+
+
+async def test_an_import_that_goes_on_after_a_restart_goes_on_with_its_tags(with_head: Settings) -> None:
+    data = _zip({"plate.png": picture("meat", "rice")})
+
+    async def interrupted(service: Service) -> httpx.Response:
+        service.engine.gate = asyncio.Event()
+        response = await service.client.post("/v1/imports", files={"file": ("x.zip", data)}, data={"auto_tags": "true"})
+        await until(lambda: _is(service, response.headers["location"], "running"))
+        return response
+
+    async with serving(with_head) as service:
+        response = await interrupted(service)
+    async with serving(with_head) as service:
+        assert await _auto_tags(service, response) == ["Meat", "Rice"]
+        response = await interrupted(service)
+    # Weights that ship fit no fake encoder, so there is no head any more.
+    async with serving(with_head.model_copy(update={"tags": None})) as service:
+        body = await _ended(service, response.headers["location"])
+        assert body["state"] == "failed"
+        assert "tastespace train tags" in body["detail"]
+        assert (await service.client.get("/v1/images")).json()["items"] == []
