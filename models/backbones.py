@@ -6,7 +6,6 @@ and only then is it read. Everything trained on top names these digests and refu
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from models.files import sha256_file
 from models.types import EncoderUnavailableError
 
 
@@ -64,12 +64,6 @@ TEXT_FILES = {
     "all-MiniLM-L6-v2/config": MINILM_CONFIG,
     "all-MiniLM-L6-v2/tokenizer": MINILM_TOKENIZER,
 }
-
-
-def sha256_file(path: Path) -> str:
-    """Hex sha256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def locate(file: BackboneFile) -> Path:

@@ -16,7 +16,8 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from models.backbones import TEXT_FILES, VISION_FILES, BackboneFile, sha256_file
+from models.backbones import TEXT_FILES, VISION_FILES, BackboneFile
+from models.files import sha256_file, write_file
 from models.joint.lite import LiteConfig
 from models.types import EncoderUnavailableError
 
@@ -55,9 +56,7 @@ def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], manifest: Manif
     """
     folder.mkdir(parents=True, exist_ok=True)
     halves = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in tensors.items()}
-    temporary = folder / f"{WEIGHTS_FILE}.tmp"
-    temporary.write_bytes(save(halves))
-    temporary.replace(folder / WEIGHTS_FILE)
+    write_file(folder / WEIGHTS_FILE, save(halves))
     complete = Manifest(
         model=manifest.model,
         config=manifest.config,
@@ -67,9 +66,7 @@ def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], manifest: Manif
         files={WEIGHTS_FILE: sha256_file(folder / WEIGHTS_FILE)},
         backbones={name: file.sha256 for name, file in needed_backbones(manifest.config).items()},
     )
-    temporary = folder / f"{MANIFEST_FILE}.tmp"
-    temporary.write_text(json.dumps(asdict(complete), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(folder / MANIFEST_FILE)
+    write_file(folder / MANIFEST_FILE, (json.dumps(asdict(complete), indent=2, sort_keys=True) + "\n").encode())
     return complete
 
 

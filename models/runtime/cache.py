@@ -13,9 +13,10 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from hashlib import file_digest
 from logging import getLogger
 from pathlib import Path
+
+from models.files import sha256_file
 
 _logger = getLogger(__name__)
 
@@ -36,7 +37,7 @@ class FolderCache:
         folder = self._root / key
         try:
             listing = json.loads((folder / LISTING).read_text(encoding="utf-8"))
-            if {name: _sha256(folder / name) for name in listing} == listing:
+            if {name: sha256_file(folder / name) for name in listing} == listing:
                 _touch(folder)
                 return folder
             problem = "a file changed"
@@ -76,7 +77,7 @@ class FolderCache:
             self._root.mkdir(parents=True, exist_ok=True)
             temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=self._root))
             fill(temporary)
-            listing = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}
+            listing = {path.name: sha256_file(path) for path in sorted(temporary.iterdir())}
             (temporary / LISTING).write_text(json.dumps(listing, indent=2) + "\n", encoding="utf-8")
             temporary.chmod(0o755)
             try:
@@ -115,8 +116,3 @@ def _touch(folder: Path) -> None:
         os.utime(folder)
     except OSError:  # of another user, or read-only: then the order of use isn't known
         return
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return file_digest(stream, "sha256").hexdigest()

@@ -17,6 +17,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from models.files import write_file
 from models.tagging.types import TaggerUnavailableError
 from models.types import Float32Array
 
@@ -59,9 +60,7 @@ def save_tag_weights(folder: Path, tensors: Mapping[str, Float32Array], manifest
     record = asdict(manifest) | {"files": {WEIGHTS_FILE: hashlib.sha256(data).hexdigest()}}
     text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     for name, content in ((WEIGHTS_FILE, data), (MANIFEST_FILE, text.encode())):
-        temporary = folder / f"{name}.tmp"
-        temporary.write_bytes(content)
-        temporary.replace(folder / name)
+        write_file(folder / name, content)
 
 
 def load_tag_weights(folder: Path) -> tuple[TagManifest, dict[str, Float32Array]]:

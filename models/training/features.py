@@ -9,7 +9,7 @@ or not at all: an interrupted run goes on where it stopped.
 from __future__ import annotations
 
 import hashlib
-import os
+import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from open_clip.model import CustomTextCLIP
 
 from models.backbones import MINILM_WEIGHTS, VISION_FILES
+from models.files import write_file
 from models.joint.towers import IMAGE_WIDTH, MAX_TOKENS, TEXT_WIDTH, LineEncoder, Vision, normalise_pixels
 from models.photos import open_photo, photo_digest
 from models.training.views import view_pixels
@@ -56,13 +57,11 @@ class FeatureStore:
     def add(self, keys: Sequence[bytes], features: Float16Array) -> None:
         """Append rows as a new part, durable before the call returns."""
         packed = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 32)
-        path = self._folder / f"part-{len(self._parts):05d}.npz"
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as stream:
-            np.savez(stream, keys=packed, features=features)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.rename(path)
+        # Named by what it holds: another process that fills the same cache must not replace it by its own.
+        path = self._folder / f"part-{len(self._parts):05d}-{hashlib.sha256(packed.tobytes()).hexdigest()[:12]}.npz"
+        content = io.BytesIO()
+        np.savez(content, keys=packed, features=features)
+        write_file(path, content.getvalue())
         self._index(packed, features)
 
     def rows(self, keys: Sequence[bytes]) -> Float16Array:

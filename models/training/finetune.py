@@ -214,6 +214,7 @@ class _Finetuning:
     def _restore(self) -> tuple[int, dict[str, Any]]:
         state = self.folder.load_state() if self.config.resume else None
         if state is None:
+            self.folder.truncate_log(0)
             return 1, {}
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])

@@ -228,6 +228,7 @@ class _Run:
     def _restore(self) -> tuple[int, dict[str, Any]]:
         state = self.folder.load_state() if self.config.resume else None
         if state is None:
+            self.folder.truncate_log(0)
             return 1, {}
         self.objective.load_state_dict(state["objective"])
         self.average.load_state_dict(state["average"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from models.files import write_file
 from models.types import ModelError
 
 _STATE, _METRICS, _SETTINGS = "state.pt", "metrics.jsonl", "settings.json"
@@ -40,7 +42,7 @@ class RunFolder:
                 )
         elif (path / _STATE).exists():
             raise RunFolderError(f"{path} holds a run already; resume it or choose another folder")
-        file.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        write_file(file, (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode())
 
     def load_state(self) -> dict[str, Any] | None:
         """The last saved state, None where there is none."""
@@ -65,9 +67,17 @@ class RunFolder:
             stream.write(json.dumps(record, sort_keys=True) + "\n")
 
     def truncate_log(self, epochs: int) -> None:
-        """Keep the lines of the first ``epochs`` epochs: what follows ran after the state was saved."""
+        """Keep the lines of the first ``epochs`` epochs: what follows ran after the state was saved, if at all."""
         file = self.path / _METRICS
         if not file.is_file():
             return
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-        file.write_text("".join(line for line in lines if json.loads(line)["epoch"] <= epochs), encoding="utf-8")
+        write_file(file, "".join(line for line in lines if _epoch(line) <= epochs).encode())
+
+
+def _epoch(line: str) -> float:
+    """The epoch of a line of metrics; infinity where a kill cut the line off."""
+    try:
+        return float(json.loads(line)["epoch"])
+    except ValueError:
+        return math.inf

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from models.files import write_file
 from models.types import Float32Array
 from models.words.errors import WordsUnavailableError
 
@@ -53,12 +53,7 @@ def save_words(folder: Path, words: StoredWords) -> None:
     manifest = {**words.manifest, "format": FORMAT, "files": digests}
     contents[MANIFEST_FILE] = (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode()
     for name, content in contents.items():
-        temporary = folder / f"{name}.tmp"
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(folder / name)
+        write_file(folder / name, content)
 
 
 def load_words(folder: Path) -> StoredWords:

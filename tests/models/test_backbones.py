@@ -1,6 +1,4 @@
-import hashlib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,17 +16,10 @@ from models.backbones import (
     load_vision,
     locate,
     map_in_order,
-    sha256_file,
 )
 from models.joint.towers import LineEncoder, LineTokenizer, build_clip, lite_preprocess, normalise_pixels
 from models.types import EncoderUnavailableError
 from tests.pictures import plate
-
-
-def test_sha256_of_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    path.write_bytes(b"tomato" * 100_000)
-    assert sha256_file(path) == hashlib.sha256(b"tomato" * 100_000).hexdigest()
 
 
 def test_a_missing_package_names_its_remedy() -> None:

@@ -34,6 +34,16 @@ def test_a_part_cut_short_by_a_kill_is_computed_again(tmp_path: Path) -> None:
     assert bytes(32) in FeatureStore(tmp_path, 3)
 
 
+@pytest.mark.fault
+def test_processes_that_fill_one_store_keep_each_others_parts(tmp_path: Path) -> None:
+    first, second = FeatureStore(tmp_path, 3), FeatureStore(tmp_path, 3)
+    keys = [bytes([number]) * 32 for number in range(3)]
+    rows = np.arange(9, dtype=np.float16).reshape(3, 3)
+    first.add(keys[:2], rows[:2])
+    second.add(keys[2:], rows[2:])
+    np.testing.assert_array_equal(FeatureStore(tmp_path, 3).rows(keys), rows)
+
+
 @pytest.fixture(scope="module")
 def clip() -> CustomTextCLIP:
     return build_clip()

@@ -91,7 +91,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(config: JointTrainingConf
         train_joint(replace(config, out=tmp_path / "broken"), stop_after_two)
     assert not (tmp_path / "broken" / WEIGHTS_FILE).exists()
     with (tmp_path / "broken" / "metrics.jsonl").open("a") as stream:
-        stream.write(json.dumps({"epoch": 3}) + "\n")  # logged, then killed before the state was saved
+        stream.write(json.dumps({"epoch": 3}) + '\n{"epo')  # logged, then killed before the state was saved
     train_joint(replace(config, out=tmp_path / "broken", resume=True))
     assert _same(tmp_path / "straight", tmp_path / "broken")
     logs = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("straight", "broken")]
