@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.common import stderr, stdout
+from app.cli.common import DeviceOption, EncoderOption, RuntimeOption, load_encoder, load_settings, stderr, stdout
 from app.cli.progress import StageProgress
 
 if TYPE_CHECKING:
@@ -20,10 +20,12 @@ _METRICS = ("mAP@5", "mAP@10", "mAP@50", "R@1", "R@10")
 
 
 def arithmetic(
+    ctx: typer.Context,
     data: Annotated[Path, typer.Option(help="Folder with recipes.jsonl and the photos.")],
     split: Annotated[str, typer.Option(help="Photos of this split are the gallery.")] = "val",
-    encoder: Annotated[str, typer.Option(help="Joint encoder, as TASTESPACE_ENCODER takes it.")] = "tastespace-lite",
-    device: Annotated[str, typer.Option(help="cpu, mps, cuda or cuda:N.")] = "cpu",
+    encoder: EncoderOption = None,
+    device: DeviceOption = None,
+    runtime: RuntimeOption = None,
     queries: Annotated[int, typer.Option(min=1, help="At most so many of each kind of edit.")] = 2_000,
     jaccard: Annotated[
         float, typer.Option(min=0.01, max=1.0, help="How like the target set the tags of a right answer are at least.")
@@ -42,14 +44,13 @@ def arithmetic(
     from app.evaluation.arithmetic import evaluate_arithmetic, tune_arithmetic
     from app.evaluation.contact_sheet import draw_contact_sheet
     from index.algebra import Strategy
-    from models.registry import load_encoder
 
     for name, file in (("--json", json_file), ("--contact-sheet", contact_sheet)):
         if file is not None and not file.parent.is_dir():
             raise typer.BadParameter(f"{file.parent} is not a folder", param_hint=name)
     if tune and (json_file is not None or contact_sheet is not None):
         raise typer.BadParameter("--tune prints a table only; leave out --json and --contact-sheet")
-    loaded = load_encoder(encoder, device=device)
+    loaded = load_encoder(load_settings(ctx, encoder=encoder, device=device, runtime=runtime))
     if tune:
         with StageProgress(stderr()) as progress:
             table = tune_arithmetic(

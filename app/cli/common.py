@@ -7,7 +7,7 @@ import logging
 import sqlite3
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from app.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from models.types import JointEncoder
 
 T = TypeVar("T")
 
@@ -112,6 +115,19 @@ def load_settings(ctx: typer.Context, **overrides: Any) -> Settings:
     before: dict[str, Any] = ctx.find_root().obj or {}
     given = {name: value for name, value in overrides.items() if value is not None}
     return Settings.load(**{**before, **given})
+
+
+def load_encoder(settings: Settings) -> JointEncoder:
+    """The encoder of the settings, for commands that work without a catalogue. Raises ModelError."""
+    from models import registry
+
+    return registry.load_encoder(
+        settings.encoder,
+        device=settings.device,
+        runtime=settings.runtime,
+        cache=settings.existing_models_dir,
+        threads=settings.threads or 0,
+    )
 
 
 def require_catalogue(settings: Settings) -> None:

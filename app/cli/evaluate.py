@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.arithmetic import arithmetic
-from app.cli.common import RuntimeOption, load_settings, stderr, stdout
+from app.cli.common import DeviceOption, EncoderOption, RuntimeOption, load_encoder, load_settings, stderr, stdout
 from app.cli.progress import StageProgress
 
 if TYPE_CHECKING:
@@ -31,20 +31,18 @@ def retrieval(
     ctx: typer.Context,
     data: Annotated[Path, typer.Option(help="Folder with recipes.jsonl and the photos.")],
     split: Annotated[str, typer.Option(help="Lines of this split are measured.")] = "val",
-    encoder: Annotated[str, typer.Option(help="Joint encoder, as TASTESPACE_ENCODER takes it.")] = "tastespace-lite",
-    device: Annotated[str, typer.Option(help="cpu, mps, cuda or cuda:N.")] = "cpu",
+    encoder: EncoderOption = None,
+    device: DeviceOption = None,
     runtime: RuntimeOption = None,
     seed: Annotated[int, typer.Option(help="Of the draws of galleries.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the result here, as JSON.")] = None,
 ) -> None:
     """Photo <-> recipe retrieval: medR and R@1/5/10 in both directions, whole recipes and their parts."""
     from models.evaluation.retrieval import evaluate_retrieval
-    from models.registry import load_encoder
 
     if json_file is not None and not json_file.parent.is_dir():
         raise typer.BadParameter(f"{json_file.parent} is not a folder", param_hint="--json")
-    settings = load_settings(ctx, runtime=runtime)
-    loaded = load_encoder(encoder, device=device, runtime=settings.runtime, cache=settings.existing_models_dir)
+    loaded = load_encoder(load_settings(ctx, encoder=encoder, device=device, runtime=runtime))
     with StageProgress(stderr()) as progress:
         report = evaluate_retrieval(loaded, data, split, seed=seed, on_progress=progress.advance)
     _print(report)

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.common import DeviceOption, EncoderOption, RuntimeOption, load_settings, stderr, stdout
+from app.cli.common import (
+    CommandError,
+    DeviceOption,
+    EncoderOption,
+    RuntimeOption,
+    load_encoder,
+    load_settings,
+    stderr,
+    stdout,
+)
 from app.cli.progress import StageProgress
 from app.cli.train import manifest_command
 
@@ -50,16 +59,19 @@ def tag(
     """Tag pictures: what is on them, with probabilities. Needs no catalogue."""
     settings = load_settings(ctx, tags=weights, encoder=encoder, device=device, runtime=runtime)
     names = None if vocabulary is None else _names(vocabulary)
-    from app.pictures import PictureLimits, decode
+    from app.pictures import PictureError, PictureLimits, decode
     from models.preprocess import to_pixels
     from models.tagging.scoring import rank_tags
 
     limits = PictureLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
-    loaded = _load(settings)
+    loaded = load_encoder(settings)
     tagger = _tagger(loaded, settings, names)
     results: list[tuple[Path, list[TagScore]]] = []
     for file in files:
-        picture = decode(file.read_bytes(), limits, target_side=loaded.info.preprocess.size).image
+        try:
+            picture = decode(file.read_bytes(), limits, target_side=loaded.info.preprocess.size).image
+        except PictureError as error:
+            raise CommandError(f"{file}: {error}") from None
         vector = loaded.encode_pixels(to_pixels(picture, loaded.info.preprocess)[None])[0]
         groups = frozenset(group) if group else None
         results.append((file, rank_tags(tagger, vector, k=k, min_probability=min_probability, groups=groups)))
@@ -104,7 +116,7 @@ def train(
         description=description,
         licence=licence,
     )
-    loaded = _load(load_settings(ctx, encoder=encoder, device=device, runtime=runtime))
+    loaded = load_encoder(load_settings(ctx, encoder=encoder, device=device, runtime=runtime))
     with StageProgress(stderr()) as progress:
         result = train_tags(config, loaded, progress.advance)
     metrics = ", ".join(f"{name} {value:.3g}" for name, value in result.metrics.items())
@@ -141,7 +153,7 @@ def evaluate(
     from models.tagging.weights import SHIPPED_TAGS
 
     where = settings.tags or SHIPPED_TAGS
-    loaded = _load(settings)
+    loaded = load_encoder(settings)
     report: LabelReport | TagReport
     with StageProgress(stderr()) as progress:
         if (data / LABELS_FILE).is_file():
@@ -162,14 +174,6 @@ def evaluate(
     _print_report(record)
     if json_file is not None:
         json_file.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _load(settings: Settings) -> JointEncoder:
-    from models.registry import load_encoder
-
-    return load_encoder(
-        settings.encoder, device=settings.device, runtime=settings.runtime, cache=settings.existing_models_dir
-    )
 
 
 def _names(text: str) -> list[str]:

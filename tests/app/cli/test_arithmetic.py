@@ -34,6 +34,28 @@ def test_a_table_a_file_and_a_sheet(tastespace: Tastespace, tmp_path: Path) -> N
         assert image.format == "PNG"
 
 
+def test_the_encoder_is_that_of_the_settings(
+    tastespace: Tastespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, dict[str, object]]] = []
+
+    def load(spec: str, **how: object) -> PlantedEncoder:
+        asked.append((spec, how))
+        return PlantedEncoder()
+
+    monkeypatch.setattr("models.registry.load_encoder", load)
+    monkeypatch.setenv("TASTESPACE_ENCODER", "lite:x")
+    monkeypatch.setenv("TASTESPACE_MODEL_CACHE", str(tmp_path / "cache"))
+    arguments = ("eval", "arithmetic", "--data", write_world(tmp_path), "--queries", "4", "--jaccard", "0.5")
+    assert tastespace(*arguments).exit_code == 0
+    assert tastespace(*arguments, "--encoder", "lite:y", "--device", "cuda", "--runtime", "torch").exit_code == 0
+    cache = tmp_path / "cache"
+    assert asked == [
+        ("lite:x", {"device": "cpu", "runtime": "auto", "cache": cache, "threads": 0}),
+        ("lite:y", {"device": "cuda", "runtime": "torch", "cache": cache, "threads": 0}),
+    ]
+
+
 def test_tuning_prints_a_table(tastespace: Tastespace, tmp_path: Path) -> None:
     result = tastespace("eval", "arithmetic", "--data", write_world(tmp_path, splits=["train"]), "--tune")
     assert result.exit_code == 0, result.output

@@ -89,8 +89,8 @@ def test_errors_are_one_sentence(tastespace: Tastespace, world: Path, photo: Pat
     result = tastespace("train", "tags", "--data", tmp_path, "--out", tmp_path / "out")
     assert (result.exit_code, "recipes.jsonl" in result.stderr) == (1, True)
     (tmp_path / "text.jpg").write_text("no picture")
-    result = tastespace("tag", tmp_path / "text.jpg", "--vocabulary", "a")
-    assert result.exit_code == 1
+    result = tastespace("tag", photo, tmp_path / "text.jpg", "--vocabulary", "a")
+    assert (result.exit_code, "text.jpg: " in result.stderr) == (1, True)
     assert tastespace("tag", tmp_path / "nobody.jpg").exit_code == 2
     assert tastespace("eval", "tags", "--data", world, "--json", tmp_path / "none" / "x.json").exit_code == 2
 
