@@ -214,10 +214,11 @@ async def _auto_tags(service: Service, response: httpx.Response) -> list[str]:
 async def test_every_way_of_importing_can_ask_for_tags(with_head: Settings, tmp_path: Path) -> None:
     data = _zip({"plate.png": picture("meat", "rice")})
     file = {"file": ("x.zip", data)}
-    zipped = {"content": data, "headers": {"Content-Type": "application/zip"}}
+    zipped: dict[str, Any] = {"content": data, "headers": {"Content-Type": "application/zip"}}
     folder = str(tmp_path / "pictures")
     async with serving(with_head) as service:
         post = service.client.post
+        least: dict[str, float]
         for least, expected in (({}, ["Meat", "Rice"]), ({"auto_tags_min": 1.0}, [])):
             asked = {"auto_tags": "true"} | {name: str(value) for name, value in least.items()}
             assert await _auto_tags(service, await post("/v1/imports", files=file, data=asked)) == expected
@@ -232,7 +233,7 @@ async def test_what_is_wrong_with_automatic_tags_is_named_at_once(
 ) -> None:
     data = _zip({"plate.png": picture("meat")})
     file = {"file": ("x.zip", data)}
-    zipped = {"content": data, "headers": {"Content-Type": "application/zip"}}
+    zipped: dict[str, Any] = {"content": data, "headers": {"Content-Type": "application/zip"}}
     folder = str(tmp_path / "pictures")
     async with serving(with_head) as service:
         post = service.client.post
