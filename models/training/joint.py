@@ -29,7 +29,7 @@ from models.training.dataset import LineTable, TrainingSet, split_lines
 from models.training.features import FeatureCache
 from models.training.labels import build_labels
 from models.training.objective import CorpusBatch, JointObjective, LossWeights, PairOptions
-from models.training.optim import cpu_state, follow, parameter_groups, schedule, set_rate
+from models.training.optim import cpu_state, follow, mean, parameter_groups, schedule, set_rate
 from models.training.run_folder import RunFolder
 from models.training.start import Start, exported
 from models.training.validation import Validation
@@ -38,7 +38,8 @@ from models.training.views import PLAIN_VIEWS, crop_views
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """How far training is: ``stage`` is "features" or "epochs"; ``metrics`` are those of the last epoch."""
+    """How far training is: ``stage`` is "features", "steps" (of a long epoch) or "epochs"; ``metrics`` are those of the
+    last epoch."""
 
     stage: str
     detail: str
@@ -171,14 +172,10 @@ class _Run:
         count = max(1, round(len(self.set) / self.config.batch_size))
         batches = np.array_split(rng.permutation(len(self.set)), count)
         self.objective.train()
-        sums: dict[str, float] = {}
+        first, total = (epoch - 1) * count, self.config.epochs * count
         with torch.random.fork_rng():
             torch.manual_seed(self.config.seed * 100_003 + epoch)
-            for i, rows in enumerate(batches):
-                step, total = (epoch - 1) * count + i, self.config.epochs * count
-                for name, value in self._step(rows, rng, step, total).items():
-                    sums[name] = sums.get(name, 0.0) + value / count
-        return sums
+            return mean(self._step(rows, rng, first + i, total) for i, rows in enumerate(batches))
 
     def _step(self, rows: NDArray[np.int64], rng: np.random.Generator, step: int, total: int) -> dict[str, float]:
         set_rate(self.optimiser, schedule(step, total, self.config.warmup))

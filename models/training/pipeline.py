@@ -7,6 +7,7 @@ from dataclasses import replace
 from models.checkpoint import MANIFEST_FILE
 from models.training.finetune import FinetuneConfig, finetune_joint
 from models.training.joint import JointTrainingConfig, JointTrainingResult, OnProgress, train_joint
+from models.training.run_folder import RunFolder
 
 HEADS_FOLDER = "heads"
 
@@ -29,6 +30,8 @@ def train_encoder(
     if not heads.epochs:
         return finetune_joint(tuning, on_progress)
     first = replace(heads, out=heads.out / HEADS_FOLDER, cache=heads.cache or heads.out.parent / "features")
-    if not (heads.resume and (first.out / MANIFEST_FILE).is_file()):
+    if heads.resume and (first.out / MANIFEST_FILE).is_file():
+        RunFolder(first.out, first.settings(), resume=True)  # refuses heads that were trained with other settings
+    else:
         train_joint(first, on_progress)
     return finetune_joint(replace(tuning, init=first.out), on_progress)

@@ -14,6 +14,7 @@ from torch import Tensor
 from models.checkpoint import load_checkpoint
 from models.joint.lite import JointHeads, LiteConfig
 from models.joint.towers import build_clip
+from models.types import EncoderUnavailableError
 
 TRUNK = "clip.visual.trunk."
 _HEADS = "heads."
@@ -48,16 +49,34 @@ class Start:
         return cls(manifest.config, heads, trunk, manifest.training)
 
     def build_clip(self) -> CustomTextCLIP:
-        """The towers, pretrained, with the tuned tensors on top."""
+        """The towers, pretrained, with the tuned tensors on top.
+
+        Raises:
+            EncoderUnavailableError: a backbone's package is missing or changed, or a tensor does not fit it.
+        """
         clip = build_clip(self.shape.vision, self.shape.image_size)
-        clip.visual.trunk.load_state_dict(dict(self.trunk), strict=False)
+        try:
+            unknown = clip.visual.trunk.load_state_dict(dict(self.trunk), strict=False).unexpected_keys
+        except RuntimeError as error:  # another shape
+            raise EncoderUnavailableError(
+                f"the weights to start from don't fit {self.shape.vision}: {error}"
+            ) from error
+        if unknown:
+            raise EncoderUnavailableError(f"the weights to start from have {unknown}, which {self.shape.vision} lacks")
         return clip
 
     def build_heads(self, dropout: float) -> JointHeads:
-        """Heads with the trained tensors, or with random ones of torch's generator."""
+        """Heads with the trained tensors, or with random ones of torch's generator.
+
+        Raises:
+            EncoderUnavailableError: the tensors don't fit the shape.
+        """
         heads = JointHeads(self.shape, dropout=dropout)
         if self.heads:
-            heads.load_state_dict(dict(self.heads))
+            try:
+                heads.load_state_dict(dict(self.heads))
+            except RuntimeError as error:
+                raise EncoderUnavailableError(f"the heads to start from don't fit their shape: {error}") from error
         return heads
 
     @property

@@ -10,6 +10,7 @@ from models.joint.lite import LiteConfig
 from models.training.finetune import FinetuneConfig
 from models.training.joint import JointTrainingConfig, TrainingProgress, train_joint
 from models.training.pipeline import train_encoder
+from models.training.run_folder import RunFolderError
 
 pytestmark = pytest.mark.weights
 SMALL = LiteConfig(dim=16, hidden=16, recipe_width=24, recipe_heads=2, image_size=32)
@@ -36,6 +37,8 @@ def test_heads_come_first_and_are_not_trained_again_on_resuming(collection: Path
     seen.clear()
     train_encoder(replace(heads, resume=True), replace(tuning, resume=True), seen.append)
     assert [p for p in seen if p.stage == "epochs"] == []
+    with pytest.raises(RunFolderError, match=r"heads was started with other settings \(dropout\)"):
+        train_encoder(replace(heads, resume=True, dropout=0.1), replace(tuning, resume=True))
 
 
 def test_without_tuning_heads_are_all(collection: Path, tmp_path: Path) -> None:
