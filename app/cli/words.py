@@ -54,7 +54,8 @@ def similar(
     if as_json:
         _print_json({"name": found.name, "similar": _records(found.neighbours), "expansion": found.expansion})
         return
-    stdout().print(f"{found.name}: also known as {', '.join(found.expansion[1:]) or 'nothing else'}")
+    others = ", ".join(other for other in found.expansion if other != found.name)
+    stdout().print(f"{found.name}: also known as {others or 'nothing else'}")
     _print_table(found.neighbours)
 
 
@@ -83,19 +84,18 @@ def parse_analogy(expression: str) -> tuple[list[str], list[str]]:
     """The positive and negative names of "a - b + c".
 
     Raises:
-        CommandError: a name is missing.
+        ExpressionError: it is no expression.
+        CommandError: it has more than names.
     """
-    terms: list[tuple[str, list[str]]] = []
-    for word in expression.split():
-        if word in ("+", "-"):
-            terms.append((word, []))
-        elif terms:
-            terms[-1][1].append(word)
-        else:
-            terms.append(("+", [word]))
-    if not terms or not all(name for _, name in terms):
-        raise CommandError(f"an ingredient is missing in {expression!r}; write it like 'white wine - chicken + beef'")
-    positive, negative = ([" ".join(name) for sign, name in terms if sign == wanted] for wanted in ("+", "-"))
+    from index.expression import ExpressionTerm, TextOperand, parse
+
+    def name(term: ExpressionTerm) -> str:
+        if not isinstance(term.operand, TextOperand) or abs(term.weight) != 1:
+            raise CommandError("an analogy is of names alone, without weights, photos or items: 'white wine - chicken'")
+        return term.operand.text
+
+    terms = parse(expression).terms
+    positive, negative = ([name(term) for term in terms if (term.weight > 0) is added] for added in (True, False))
     return positive, negative
 
 

@@ -15,7 +15,8 @@ from models.words.vectors import AnalogyMethod, Neighbour, WordVectors
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """The neighbours of a name; ``name`` is as the vocabulary has it, ``expansion`` starts with it."""
+    """The neighbours of a name. ``name`` is as the vocabulary has it; ``expansion`` starts with the one that was asked,
+    which may be another ("aubergine" of "eggplant")."""
 
     name: str
     neighbours: tuple[Neighbour, ...]
@@ -70,7 +71,7 @@ class Words:
         return Analogy(plus, minus, tuple(found))
 
     def expand(self, name: str) -> tuple[str, ...]:
-        """The canonical name and then those that mean the same; of a name that nobody knows just this one.
+        """The name, read as a line of a recipe is, and then those that mean the same; of one that nobody knows just it.
 
         For filters: a filter on an unknown ingredient is exact, and no error.
         """

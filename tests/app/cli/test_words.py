@@ -8,6 +8,7 @@ import pytest
 
 from app.cli.common import CommandError
 from app.cli.words import parse_analogy
+from index.expression import ExpressionError
 from models.training.words import WordTrainingConfig, WordTrainingProgress, WordTrainingResult
 from tests.app.cli.conftest import Tastespace
 
@@ -19,6 +20,8 @@ def test_similar(tastespace: Tastespace) -> None:
     body = json.loads(tastespace("words", "similar", "scallion", "--json").stdout)
     assert body["name"] == "scallion"
     assert len(body["similar"]) == 10
+    british = tastespace("words", "similar", "aubergine", "-k", 1).stdout
+    assert british.startswith("eggplant: also known as aubergine, brinjal\n")
 
 
 def test_an_unknown_name_is_one_sentence(tastespace: Tastespace) -> None:
@@ -41,6 +44,7 @@ def test_analogy(tastespace: Tastespace) -> None:
         ("butter - cow + olive", ["butter", "olive"], ["cow"]),
         ("- cow + butter", ["butter"], ["cow"]),
         ("half-and-half + egg", ["half-and-half", "egg"], []),
+        ('"white wine" - chicken', ["white wine"], ["chicken"]),
     ],
 )
 def test_operators_stand_between_spaces(expression: str, positive: list[str], negative: list[str]) -> None:
@@ -48,8 +52,14 @@ def test_operators_stand_between_spaces(expression: str, positive: list[str], ne
 
 
 @pytest.mark.parametrize("expression", ["", "butter + - cow", "butter -", "+ "])
-def test_a_missing_name_is_an_error(expression: str) -> None:
-    with pytest.raises(CommandError, match="an ingredient is missing"):
+def test_a_missing_name_is_an_error_with_its_column(expression: str) -> None:
+    with pytest.raises(ExpressionError, match="column"):
+        parse_analogy(expression)
+
+
+@pytest.mark.parametrize("expression", ["photo + beef", "@x - beef", "2:beef - pork"])
+def test_an_analogy_is_of_names_alone(expression: str) -> None:
+    with pytest.raises(CommandError, match="names alone"):
         parse_analogy(expression)
 
 
