@@ -123,14 +123,20 @@ class Operands:
         if not jobs:
             return {}
         with timings.stage("encode"):
-            answers = await asyncio.gather(
-                *(
+            running = [
+                asyncio.ensure_future(
                     self._resources.engine.submit(
                         operation, list(payloads.values()), timeout_s=self._resources.settings.request_timeout_s
                     )
-                    for operation, payloads in jobs.items()
                 )
-            )
+                for operation, payloads in jobs.items()
+            ]
+            try:
+                answers = await asyncio.gather(*running)
+            finally:
+                # Where one is refused, nobody waits for the others any more.
+                for each in running:
+                    each.cancel()
         vectors: dict[int, Float32Array] = {}
         for payloads, outcomes in zip(jobs.values(), answers, strict=True):
             for place, outcome in zip(payloads, outcomes, strict=True):

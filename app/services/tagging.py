@@ -122,9 +122,14 @@ class Tagging:
                 if not isinstance(outcome, Done):
                     raise Problem("encoding-failed", f"vocabulary: the tag {name!r}: {outcome.detail}")
                 found[name] = outcome.value
+                # At once, so that a call that ends too early leaves less to do to the next.
+                self._keep(name, outcome.value)
         for name in names:
-            self._texts[name] = found[name]
-            self._texts.move_to_end(name)
+            self._keep(name, found[name])
+        return np.stack([found[name] for name in names])
+
+    def _keep(self, name: str, vector: Float32Array) -> None:
+        self._texts[name] = vector
+        self._texts.move_to_end(name)
         while len(self._texts) > CACHED_TEXTS:
             self._texts.popitem(last=False)
-        return np.stack([found[name] for name in names])

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from app.engine.types import Operation, Outcome, Payload
 from app.importers.run import run_import
 from app.services.items import AutoTags
 from app.settings import Settings, SettingsError
@@ -114,6 +115,24 @@ async def test_the_texts_of_a_vocabulary_are_encoded_once(tagging: Service) -> N
     before = len(tagging.engine.encoded)
     await _tags(tagging, picture("meat"), vocabulary=[*vocabulary, "one more"])
     assert len(tagging.engine.encoded) == before + 2  # the photo and the new tag
+
+
+async def test_what_was_encoded_before_a_failure_is_kept(tagging: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    await tagging.put_image("x", picture("tomato"))
+    submit = tagging.engine.submit
+
+    async def fails_at_the_second(operation: Operation, items: Sequence[Payload], **how: Any) -> list[Outcome]:
+        tagging.engine.saturated = bool(tagging.engine.encoded) and tagging.engine.encoded[-1][0] is operation
+        return await submit(operation, items, **how)
+
+    monkeypatch.setattr(tagging.engine, "submit", fails_at_the_second)
+    body = {"image_id": "x", "vocabulary": [f"food {number}" for number in range(100)]}
+    problem(await tagging.client.post("/v1/tags", json=body), 503, "at-capacity")
+    monkeypatch.undo()
+    tagging.engine.saturated = False
+    before = len(tagging.engine.encoded)
+    assert (await tagging.client.post("/v1/tags", json=body)).status_code == 200
+    assert len(tagging.engine.encoded) == before + 36  # not the 64 of the first call
 
 
 async def test_only_so_many_texts_are_kept(tagging: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 import pytest
 
-from app.engine.types import Operation
+from app.engine.types import Operation, Outcome, Payload, SaturatedError
 from app.services.operands import Operands
 from app.services.query import Combination, Item, Operand, Photo, Query, QueryTerm, TagSum, Text, WholeRecipe
 from app.services.timings import Timings
@@ -38,6 +39,24 @@ async def test_what_vanishes_during_a_search_makes_room(service: Service, monkey
     answer = await runtime.search.find(Query(kind=Kind.RECIPE, source=Text("soup"), k=2))
     assert len(answer.hits) == 2
     assert deleted[0] not in {hit.item.id for hit in answer.hits}
+
+
+async def test_what_nobody_waits_for_is_dropped(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit = service.engine.submit
+
+    async def no_recipes(operation: Operation, items: Sequence[Payload], **how: Any) -> list[Outcome]:
+        if operation is Operation.ENCODE_RECIPE:
+            await asyncio.sleep(0)
+            raise SaturatedError(1.0)
+        return await submit(operation, items, **how)
+
+    service.engine.gate = asyncio.Event()
+    monkeypatch.setattr(service.engine, "submit", no_recipes)
+    terms = (QueryTerm(operand=Text("soup")), QueryTerm(operand=WholeRecipe(Recipe(title="stew"))))
+    with pytest.raises(SaturatedError):
+        await service.runtime.search.find(Query(kind=Kind.RECIPE, source=Combination(terms=terms)))
+    await asyncio.sleep(0)
+    assert (service.engine.waiting, service.engine.cancelled) == (0, 1)
 
 
 async def test_what_vanishes_while_all_are_scored_makes_room(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
