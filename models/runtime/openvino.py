@@ -32,8 +32,9 @@ _logger = getLogger(__name__)
 
 DEVICE = "CPU"
 EXACT, ROUNDED = "f32", "bf16"
-FAITHFUL = 0.99  # least cosine between what a converted part and torch in float32 make of a probe
-FAITHFUL_ROUNDED = 0.999
+# Least cosine between what a converted part and torch in float32 make of a probe. A photo's is 0.994 in bfloat16, where
+# the order of results is another already; in float32 only the order of sums differs.
+FAITHFUL, FAITHFUL_ROUNDED = 0.9999, 0.999
 FASTER = 0.9  # of the time in float32: less is noise, and not worth the rounding
 _REPEATS = 5
 _RECORD, _PROBES = "record.json", "probes.npz"
@@ -136,7 +137,7 @@ def _convert(
         probes[name] = [Probe(inputs, _reference(part, inputs)) for inputs in part.probes]
         compiled[name] = _compile(core, models[name], EXACT, threads)
         precision[name] = EXACT
-        _check(name, compiled[name], probes[name], FAITHFUL)
+        _check(name, compiled[name], probes[name], EXACT)
         if part.may_round and can_round:
             rounded = _compile(core, models[name], ROUNDED, threads)
             if _pays(rounded, compiled[name], probes[name]):
@@ -175,7 +176,7 @@ def _open(core: openvino.Core, folder: Path, threads: int) -> OpenVinoBackend:
         name: _compile(core, core.read_model(folder / f"{name}.xml"), own, threads) for name, own in precision.items()
     }
     for name, model in compiled.items():
-        _check(name, model, probes[name], FAITHFUL)
+        _check(name, model, probes[name], precision[name])
     return OpenVinoBackend(compiled, precision, int(record["parameters"]))
 
 
@@ -229,11 +230,12 @@ def _agreement(model: openvino.CompiledModel, probes: list[Probe]) -> float:
     return float(np.min(least))
 
 
-def _check(name: str, model: openvino.CompiledModel, probes: list[Probe], bound: float) -> None:
+def _check(name: str, model: openvino.CompiledModel, probes: list[Probe], precision: str) -> None:
+    bound = FAITHFUL if precision == EXACT else FAITHFUL_ROUNDED
     found = _agreement(model, probes)
     if not found >= bound:
         raise UnfaithfulError(
-            f"its {name} vectors have cosine {found:.4f} to those of torch, where {bound} is the least"
+            f"its {name} vectors have cosine {found:.5f} to those of torch, where {bound} is the least"
         )
 
 

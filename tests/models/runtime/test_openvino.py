@@ -79,6 +79,13 @@ def test_rows_that_are_not_finite_are_refused() -> None:
         load_openvino(lambda: network(broken), fingerprint="f")
 
 
+def test_what_rounding_does_to_photos_is_not_taken_for_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor may compute in less than it is asked for: this is the cosine of photos in bfloat16."""
+    monkeypatch.setattr(runtime, "_agreement", lambda *_: 0.9944)
+    with pytest.raises(UnfaithfulError, match=r"cosine 0\.99440 to those of torch, where 0\.9999 is the least"):
+        load_openvino(network, fingerprint="f")
+
+
 def test_the_second_load_takes_it_from_the_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     first = load_openvino(network, fingerprint="f", cache=tmp_path / "models")
     second = load_openvino(refuse, fingerprint="f", cache=tmp_path / "models", threads=1)
