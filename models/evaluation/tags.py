@@ -42,7 +42,7 @@ _TRAIN = "train"
 
 @dataclass(frozen=True, slots=True)
 class TagMeasurement:
-    """One method over the measured tags; all in [0, 1] but ``threshold``'s unit is a probability too.
+    """One method over the measured tags; all values are in [0, 1], ``threshold`` is a probability.
 
     ``map`` and F1 are over the measured tags, ``ece`` over each photo's five most probable of all tags.
     """
@@ -220,7 +220,7 @@ def _baselines(
     cache: Path | None,
     on_progress: OnTagEvaluation | None,
 ) -> dict[str, TagMeasurement]:
-    """By name; none where the data has no other split to learn them from."""
+    """By name; none where the data has no training photo with a tag of the vocabulary to learn them from."""
     if split == _TRAIN:
         return {}
     try:
@@ -228,6 +228,8 @@ def _baselines(
     except DataError:
         return {}
     targets = train.targets(vocabulary)
+    if not targets.any():
+        return {}
     rates = targets.mean(axis=0, dtype=np.float32)
     threshold = best_threshold(targets, np.broadcast_to(rates, targets.shape))
     found = {"prior": measure(np.broadcast_to(rates, measure.truth.shape), threshold)}

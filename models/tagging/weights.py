@@ -77,7 +77,9 @@ def load_tag_weights(folder: Path) -> tuple[TagManifest, dict[str, Float32Array]
         raise TaggerUnavailableError(f"{path} is missing, though {MANIFEST_FILE} names it; {REMEDY}") from None
     found, expected = hashlib.sha256(data).hexdigest(), manifest.files.get(WEIGHTS_FILE)
     if found != expected:
-        raise TaggerUnavailableError(f"{path} has sha256 {found}, its manifest says {expected}: the file changed")
+        raise TaggerUnavailableError(
+            f"{path} has sha256 {found}, its manifest says {expected}: the file changed; {REMEDY}"
+        )
     try:
         tensors = {name: tensor.astype(np.float32) for name, tensor in load(data).items()}
     except SafetensorError as error:

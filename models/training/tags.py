@@ -89,7 +89,7 @@ def train_tags(
 
     Raises:
         DataError: the data can't be read, a photo is broken, or no tag is frequent enough.
-        TagTrainingError: there are fewer photos than folds.
+        TagTrainingError: there are too few photos for the folds, or none to calibrate on has a tag of the vocabulary.
     """
     report = on_progress or (lambda *_: None)
     tagged = read_tagged(config.data, "train")
@@ -110,6 +110,10 @@ def train_tags(
             encoder, unseen.photos, cache, lambda what, done, total: report(what, done, total, "")
         )
         targets, scores = unseen.targets(vocabulary), head.logits(vectors)
+        if not targets.any():
+            raise TagTrainingError(
+                f"no photo of split {config.calibrate_on!r} has one of the {len(vocabulary)} tags; calibrate on another"
+            )
     slope, offset = fit_platt(scores, targets)
     probabilities = sigmoid(slope * scores + offset)
     threshold = best_threshold(targets, probabilities)

@@ -20,6 +20,7 @@ AnalogyMethod = Literal["add", "mul"]
 
 _SUGGESTIONS = 5
 _EPSILON = 1e-3  # of 3CosMul, as in the paper
+_CANCELLED = 1e-3  # norm of a sum of unit vectors that points nowhere
 _LEAST_OF_KINDS = 0.75  # cosine of a name with a usual kind of it
 _NEAREST_KINDS = 1  # each is the nearest of the other
 
@@ -138,7 +139,7 @@ class WordVectors:
         plus, minus = [self._place(name) for name in positive], [self._place(name) for name in negative]
         target = self._unit[plus].sum(axis=0) - self._unit[minus].sum(axis=0)
         norm = float(np.linalg.norm(target))
-        if norm < _EPSILON:
+        if norm < _CANCELLED:
             raise AnalogyError("the ingredients of the analogy cancel out; change one of them")
         if method == "add":
             scores = self._unit @ (target / norm)

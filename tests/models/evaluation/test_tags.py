@@ -71,6 +71,18 @@ def test_data_without_a_training_split_has_no_baselines(world: tuple[Path, Path]
     assert report.to_json()["map"] > 0.5
 
 
+def test_training_photos_without_a_tag_of_the_vocabulary_give_no_baselines(
+    world: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _, weights = world
+    data = write_world(tmp_path)
+    lines = [json.loads(line) for line in (data / "recipes.jsonl").read_text().splitlines()]
+    for line in lines:
+        line["tags"] = ["Kosher"] if line["split"] == "train" else line["tags"]
+    (data / "recipes.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert evaluate_tags(ColourEncoder(), data, weights=weights, min_positives=5).baselines == {}
+
+
 def test_rare_tags_are_not_measured(world: tuple[Path, Path]) -> None:
     data, weights = world
     with pytest.raises(DataError, match="--min-positives"):

@@ -93,6 +93,18 @@ def test_only_frequent_visible_tags_make_the_vocabulary(world: Path) -> None:
 
 
 @pytest.mark.fault
+def test_a_split_without_tags_of_the_vocabulary_calibrates_nothing(tmp_path: Path) -> None:
+    data = write_world(tmp_path / "data")
+    lines = [json.loads(line) for line in (data / "recipes.jsonl").read_text().splitlines()]
+    for line in lines:
+        line["tags"] = ["Kosher"] if line["split"] == "val" else line["tags"]
+    (data / "recipes.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(TagTrainingError, match="no photo of split 'val' has one of the 4 tags"):
+        train_tags(_config(data, tmp_path / "out", calibrate_on="val"), ColourEncoder())
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+@pytest.mark.fault
 def test_too_little_data_is_named(tmp_path: Path) -> None:
     few = write_world(tmp_path / "few", train=8, val=0)
     with pytest.raises(TagTrainingError, match="too few to train on"):
