@@ -14,6 +14,7 @@ from app.api.openapi import FILE, body, form_content, json_content, problems, re
 from app.api.present import addresses, expanded_out, image_out, recipe_out
 from app.api.queries import read_query
 from app.schemas.arithmetic import QueryIn
+from app.schemas.common import MAX_K, MAX_OFFSET
 from app.schemas.filters import FilterIn
 from app.schemas.search import (
     ImageHit,
@@ -55,8 +56,8 @@ _PHOTO = form_content(
             "maxItems": MAX_PHOTOS,
             "description": "The photo; several, repeated under this name, where an expression or query combines them.",
         },
-        "k": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10},
-        "offset": {"type": "integer", "minimum": 0, "maximum": 10000, "default": 0},
+        "k": {"type": "integer", "minimum": 1, "maximum": MAX_K, "default": 10},
+        "offset": {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0},
         "filter": {"type": "string", "contentMediaType": "application/json", "contentSchema": ref(FilterIn)},
         "expression": {"type": "string", "maxLength": MAX_LENGTH, "description": "As in a JSON body."},
         "strategy": {"type": "string", "enum": list(Strategy), "description": "Beside an expression."},

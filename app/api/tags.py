@@ -23,6 +23,7 @@ from app.api.bodies import (
 from app.api.deps import RuntimeDep
 from app.api.openapi import FILE, body, form_content, json_content, problems
 from app.ids import check_id
+from app.schemas.common import MAX_K
 from app.schemas.system import TagOut, TagsOut
 from app.schemas.tagging import MAX_VOCABULARY, PhotoTags, TagPhoto, TagScoreOut, TagWindow
 from app.services.query import Item, Photo
@@ -43,7 +44,7 @@ _PHOTO = form_content(
             "description": "A JSON list of tags, each a text or an object with `tag` and `group`.",
         },
         "method": {"type": "string", "enum": [method.value for method in TagMethod]},
-        "k": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10},
+        "k": {"type": "integer", "minimum": 1, "maximum": MAX_K, "default": 10},
         "min_probability": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
         "groups": {**_JSON_LIST, "contentSchema": {"type": "array", "items": {"type": "string"}}},
     },

@@ -180,23 +180,19 @@ def _names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
         raise typer.BadParameter("give tags with commas between them, none of them blank", param_hint="--vocabulary")
-    unique = {name.casefold(): name for name in reversed(names)}
-    return list(reversed(unique.values()))
+    return names
 
 
 def _tagger(encoder: JointEncoder, settings: Settings, names: list[str] | None) -> Tagger:
     from models.tagging.head import TagHead
-    from models.tagging.types import TagGroup
-    from models.tagging.vocabulary import TagVocabulary, built_in_groups
+    from models.tagging.vocabulary import vocabulary_of
     from models.tagging.weights import SHIPPED_TAGS
     from models.tagging.zero_shot import zero_shot_tagger
 
     where = settings.tags or SHIPPED_TAGS
     if names is None:
         return TagHead.load(encoder.info, where)
-    known = built_in_groups()
-    groups = tuple(known.get(name.casefold(), TagGroup.OTHER.value) for name in names)
-    return zero_shot_tagger(encoder, TagVocabulary(tuple(names), groups), where)
+    return zero_shot_tagger(encoder, vocabulary_of((name, None) for name in names), where)
 
 
 def _record(file: Path, tags: list[TagScore]) -> dict[str, object]:

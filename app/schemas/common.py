@@ -6,7 +6,18 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 MAX_EXTRA_BYTES = 65_536
 MAX_K = 1000
@@ -34,6 +45,21 @@ class Request(BaseModel):
     """Base of request bodies: an unknown field is refused, so that a typo is not silently lost."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class TagObject(Request):
+    """Base of tags that may come as a text alone, or as an object that says more of them."""
+
+    tag: Tag
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return {"tag": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 100}, handler(schema)]}
 
 
 class Response(BaseModel):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import ConfigDict, Field, model_validator
 
 from app.schemas.arithmetic import Balance, ExpressionIn, QueryIn, StrategyIn
-from app.schemas.common import MAX_K, MAX_OFFSET, Finite, ItemId, Query, Request, Response, Tag
+from app.schemas.common import MAX_K, MAX_OFFSET, Finite, ItemId, Query, Request, Response, TagObject
 from app.schemas.filters import ExpandedIngredients, FilterIn
 from app.schemas.images import EXAMPLE_STORED_IMAGE, ImageOut
 from app.schemas.recipes import EXAMPLE_STORED_RECIPE, RecipeOut, RecipePart
@@ -74,20 +72,10 @@ class RecipeSearch(_Search):
     recipe_id: ItemId | None = None
 
 
-class WeightedTag(Request):
+class WeightedTag(TagObject):
     """A tag alone, or with its weight."""
 
-    tag: Tag
     weight: Finite = Field(default=1.0, gt=0, le=100)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: object) -> object:
-        return {"tag": value} if isinstance(value, str) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 100}, handler(schema)]}
 
 
 class TagTerms(Request):

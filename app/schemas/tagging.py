@@ -4,33 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, GetJsonSchemaHandler, StringConstraints, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import ConfigDict, Field, StringConstraints
 
-from app.schemas.common import MAX_K, ItemId, Request, Response, Tag
-from index.text import tag_key
-from models.tagging.types import TagGroup
-from models.tagging.vocabulary import TagVocabulary, built_in_groups
+from app.schemas.common import MAX_K, ItemId, Request, Response, TagObject
+from models.tagging.vocabulary import TagVocabulary, vocabulary_of
 
 Group = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
 MAX_VOCABULARY = 1000
 
 
-class VocabularyTag(Request):
+class VocabularyTag(TagObject):
     """A tag alone, or with its group; without one a built-in tag has its own, any other is of the group `other`."""
 
-    tag: Tag
     group: Group | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: object) -> object:
-        return {"tag": value} if isinstance(value, str) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 100}, handler(schema)]}
 
 
 class TagWindow(Request):
@@ -52,13 +38,7 @@ class TagWindow(Request):
         """The tags, each once (without regard to case, the first spelling), with their groups."""
         if self.vocabulary is None:
             return None
-        known = built_in_groups()
-        merged: dict[str, VocabularyTag] = {}
-        for each in self.vocabulary:
-            merged.setdefault(tag_key(each.tag).casefold(), each)
-        names = tuple(each.tag for each in merged.values())
-        groups = tuple(each.group or known.get(each.tag.casefold(), TagGroup.OTHER.value) for each in merged.values())
-        return TagVocabulary(names, groups)
+        return vocabulary_of((each.tag, each.group) for each in self.vocabulary)
 
 
 class TagPhoto(TagWindow):

@@ -5,6 +5,7 @@ A tag is built in if a photo can show it and at least :data:`MIN_POSITIVES` phot
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -128,6 +129,18 @@ def built_in_groups() -> dict[str, str]:
     """The group of each built-in tag by its name in lower case."""
     vocabulary = built_in_vocabulary()
     return {name.casefold(): group for name, group in zip(vocabulary.names, vocabulary.groups, strict=True)}
+
+
+def vocabulary_of(tags: Iterable[tuple[str, str | None]]) -> TagVocabulary:
+    """A caller's vocabulary out of (tag, group): each tag once without regard to case, in its first spelling. Without a
+    group a built-in tag has its own, any other the group ``other``. Raises ValueError where there is none, or a blank.
+    """
+    known = built_in_groups()
+    merged: dict[str, tuple[str, str]] = {}
+    for tag, group in tags:
+        key = unicodedata.normalize("NFC", tag.casefold())
+        merged.setdefault(key, (tag, group or known.get(key, TagGroup.OTHER.value)))
+    return TagVocabulary(tuple(tag for tag, _ in merged.values()), tuple(group for _, group in merged.values()))
 
 
 def visible_tags(tags: Iterable[str]) -> list[str]:

@@ -1,3 +1,4 @@
+import unicodedata
 from collections import Counter
 
 import pytest
@@ -11,6 +12,7 @@ from models.tagging.vocabulary import (
     built_in_vocabulary,
     tag_keys,
     visible_tags,
+    vocabulary_of,
 )
 from tests.paths import collection
 
@@ -46,6 +48,15 @@ def test_a_vocabulary_is_refused_where_it_is_ambiguous(names: tuple[str, ...], g
 
 
 @pytest.mark.data
+def test_a_vocabulary_of_a_caller_has_each_tag_once_with_its_group() -> None:
+    decomposed = unicodedata.normalize("NFD", "sauté")
+    made = vocabulary_of([("Rice", "grain"), ("blini", None), ("RICE", None), ("pasta", None), (decomposed, None)])
+    assert made.names == ("Rice", "blini", "pasta", decomposed)
+    assert made.groups == ("grain", "other", "dish", "technique")
+    with pytest.raises(ValueError, match="at least one"):
+        vocabulary_of([])
+
+
 def test_the_built_in_tags_are_those_of_the_collection() -> None:
     examples = [each for each in read_recipes(collection("epicurious"), "train") if each.image is not None]
     counts = Counter(key for example in examples for key in tag_keys(visible_tags(example.tags)))
