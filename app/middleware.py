@@ -51,7 +51,7 @@ class EncodedSlashMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and b"%2f" in scope.get("raw_path", b"").lower():
-            problem = Problem("invalid-id", "An id can't hold '/', also not as %2F; choose ids without it.")
+            problem = Problem("invalid-id", "No id or name in an address can hold '/', also not as %2F; leave it out.")
             await problem.response(scope["path"])(scope, receive, send)
             return
         await self.app(scope, receive, send)
