@@ -92,7 +92,7 @@ class FaissIndex:
     def reconstruct(self, pks: Sequence[int] | Int64Array) -> dict[int, Float32Array]:
         """The vectors (dim,) of those of ``pks`` that are there, as they are scored."""
         with self._lock.read():
-            present = np.array([int(pk) for pk in pks if int(pk) in self._pks], dtype=np.int64)
+            present = self._present(pks)
             return dict(zip(present.tolist(), self._vectors(present), strict=True))
 
     def search(self, query: Float32Array, k: int, selection: Selection | None = None) -> list[Hit]:
@@ -120,8 +120,9 @@ class FaissIndex:
         """The ``k`` of highest ``score``, best first, ties by ascending pk; exact, every candidate is scored.
 
         ``score`` gets the stored (float16) vectors as float32 (n, dim), some thousands at a time, so that memory stays
-        bounded, and gives (n,) float32. It is called under the index's lock and must not use the index. Raises
-        ValueError on k < 1 and on scores of another shape or not finite.
+        bounded, and gives (n,) float32. The index is locked for no more than reading those, so that a change doesn't
+        wait for the whole scan, nor searches behind it: what is removed meanwhile is left out, what is replaced is
+        scored once. Raises ValueError on k < 1 and on scores of another shape or not finite.
         """
         if k < 1:
             raise ValueError(f"k must be at least 1, not {k}")
@@ -129,14 +130,16 @@ class FaissIndex:
         best = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         with self._lock.read():
             candidates = self._selected(include, exclude)
-            for start in range(0, len(candidates), _SCORED_A_STEP):
-                pks = candidates[start : start + _SCORED_A_STEP]
-                scores = np.asarray(score(self._vectors(pks)), dtype=np.float32)
-                if scores.shape != pks.shape or not np.isfinite(scores).all():
-                    raise ValueError(f"{len(pks)} vectors need as many finite scores, not {scores.shape}")
-                pks, scores = np.concatenate([best[0], pks]), np.concatenate([best[1], scores])
-                kept = np.lexsort((pks, -scores))[:k]
-                best = pks[kept], scores[kept]
+        for start in range(0, len(candidates), _SCORED_A_STEP):
+            with self._lock.read():
+                pks = self._present(candidates[start : start + _SCORED_A_STEP])
+                vectors = self._vectors(pks)
+            scores = np.asarray(score(vectors), dtype=np.float32)
+            if scores.shape != pks.shape or not np.isfinite(scores).all():
+                raise ValueError(f"{len(pks)} vectors need as many finite scores, not {scores.shape}")
+            pks, scores = np.concatenate([best[0], pks]), np.concatenate([best[1], scores])
+            kept = np.lexsort((pks, -scores))[:k]
+            best = pks[kept], scores[kept]
         return [Hit(int(pk), float(value)) for pk, value in zip(*best, strict=True)]
 
     def dump(self, *, seq: int, generation: int, catalogue: str = "") -> list[bytes | memoryview]:
@@ -190,6 +193,10 @@ class FaissIndex:
         self._index.remove_ids(faiss.IDSelectorBatch(ids))
         self._pks.difference_update(present)
         return len(present)
+
+    def _present(self, pks: Sequence[int] | Int64Array) -> Int64Array:
+        """Those that are there, in their order."""
+        return np.array([int(pk) for pk in pks if int(pk) in self._pks], dtype=np.int64)
 
     def _vectors(self, pks: Int64Array) -> Float32Array:
         if not len(pks):

@@ -142,6 +142,30 @@ def test_scoring_all_by_a_cosine_is_the_search() -> None:
     assert_same_hits(found, index.search(unit(9), 20))
 
 
+def test_changes_do_not_wait_until_all_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faiss_index, "_SCORED_A_STEP", 4)
+    index = FaissIndex(DIM)
+    index.add(np.arange(12), unit_rows(12))
+    changed: list[bool] = []
+
+    def change() -> None:
+        index.remove(np.array([0, 5, 11]))
+        index.add(np.array([6, 99]), unit_rows(2, seed=5))
+
+    def score(vectors: Float32Array) -> Float32Array:
+        if not changed:
+            writer = threading.Thread(target=change, daemon=True)
+            writer.start()
+            writer.join(timeout=30)
+            changed.append(not writer.is_alive())
+        return least_alike(vectors)
+
+    found = index.search_scored(score, 20)
+    assert changed == [True]
+    assert sorted(hit.pk for hit in found) == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10], "0 was scored before it went"
+    assert len(index.search_scored(least_alike, 20)) == 10
+
+
 @pytest.mark.parametrize("scores", [np.zeros(2), np.zeros((3, 1)), np.array([0, np.nan, 1]), np.array([0, np.inf, 1])])
 def test_scores_that_are_none_are_refused(scores: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
     index = FaissIndex(DIM)
