@@ -1,0 +1,122 @@
+"""*Show, attend and tell* as a :class:`models.captioning.types.Captioner`: vision tower, decoder and search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from models.captioning.decoder import AttentionDecoder
+from models.captioning.search import Hypothesis, SearchSettings, beam_search
+from models.captioning.types import (
+    Caption,
+    CaptionedWord,
+    CaptionerInfo,
+    CaptionOptions,
+    check_options,
+)
+from models.captioning.vision import MapTower
+from models.captioning.vocabulary import CaptionVocabulary, detokenize
+from models.joint.towers import PHOTOS_PER_BATCH, PHOTOS_PER_BATCH_ON_CPU, check_pixels, normalise_pixels
+from models.types import Float32Array, UInt8Array
+
+_CAPTIONS_PER_BATCH = 256
+
+
+class TellCaptioner:
+    """A frozen vision tower and an attention decoder that was trained over its maps.
+
+    Args:
+        tower, decoder: on one device; both are put into evaluation mode.
+        search: of whatever the options don't say.
+        name, fingerprint, licence, description: for ``info``.
+    """
+
+    def __init__(
+        self,
+        tower: MapTower,
+        decoder: AttentionDecoder,
+        vocabulary: CaptionVocabulary,
+        search: SearchSettings,
+        *,
+        name: str,
+        fingerprint: str = "",
+        licence: str = "",
+        description: str = "",
+    ) -> None:
+        self.tower, self.decoder = tower.eval(), decoder.eval().requires_grad_(False)
+        self.vocabulary, self.search = vocabulary, search
+        self._device = next(decoder.parameters()).device
+        self._info = CaptionerInfo(
+            name=name,
+            fingerprint=fingerprint,
+            preprocess=tower.config.preprocess,
+            styles=vocabulary.styles,
+            grid=tower.config.grid,
+            vocabulary=len(vocabulary.words),
+            device=str(self._device),
+            parameters=sum(p.numel() for module in (tower, decoder) for p in module.parameters()),
+            licence=licence,
+            description=description,
+        )
+
+    @property
+    def info(self) -> CaptionerInfo:
+        return self._info
+
+    def caption_pixels(self, pixels: UInt8Array, options: CaptionOptions) -> list[list[Caption]]:
+        """See :class:`models.captioning.types.Captioner`."""
+        check_pixels(pixels, self._info.preprocess.size)
+        return self.caption_maps(self.feature_maps(pixels), options)
+
+    @torch.inference_mode()
+    def feature_maps(self, pixels: UInt8Array) -> Float32Array:
+        """uint8 (n, size, size, 3) -> float32 (n, locations, width): what the decoder looks at."""
+        most = PHOTOS_PER_BATCH_ON_CPU if self._device.type == "cpu" else PHOTOS_PER_BATCH
+        spec = self._info.preprocess
+        parts = [
+            self.tower(normalise_pixels(pixels[start : start + most], spec, self._device)).float().cpu()
+            for start in range(0, len(pixels), most)
+        ]
+        maps: Float32Array = torch.cat(parts).numpy()
+        return maps
+
+    @torch.inference_mode()
+    def caption_maps(self, maps: Float32Array, options: CaptionOptions) -> list[list[Caption]]:
+        """Captions of photos whose maps, float32 (n, locations, width), are there already.
+
+        Raises CaptionOptionError as :meth:`caption_pixels` does.
+        """
+        check_options(self._info, options)
+        settings = replace(
+            self.search,
+            beams=options.beams,
+            max_words=options.max_words,
+            min_words=min(self.search.min_words, options.max_words),
+        )
+        most = max(1, _CAPTIONS_PER_BATCH // options.beams)
+        captions: list[list[Caption]] = []
+        for start in range(0, len(maps), most):
+            memory = self.decoder.memory(torch.from_numpy(maps[start : start + most]).to(self._device))
+            token, never = self.vocabulary.start(options.style), self.vocabulary.never_written
+            found = beam_search(self.decoder, memory, token, settings, never)
+            captions += [self._captions(each[: options.num_captions], options.attention) for each in found]
+        return captions
+
+    def _captions(self, found: Sequence[Hypothesis], attention: bool) -> list[Caption]:
+        rows, columns = self.tower.config.grid
+        captions: list[Caption] = []
+        for each in found:
+            words = self.vocabulary.decode(each.words)
+            # The end has a probability, but is no word.
+            spoken = zip(words, each.log_probabilities[:-1], strict=True)
+            captions.append(
+                Caption(
+                    text=detokenize(words),
+                    words=tuple(CaptionedWord(word, gain) for word, gain in spoken),
+                    log_probability=sum(each.log_probabilities),
+                    attention=each.attention.numpy().reshape(-1, rows, columns) if attention else None,
+                )
+            )
+        return captions
