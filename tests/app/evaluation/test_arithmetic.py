@@ -17,7 +17,7 @@ from index.algebra import DEFAULT_BALANCE, Strategy
 from models.data import DataError
 from models.registry import load_encoder
 from tests.app.evaluation.planted import PAIRS, TAGS, PlantedEncoder, write_world
-from tests.paths import collection
+from tests.paths import MODEL_CACHE, collection
 
 BASELINES = ("image_only", "text_only", "average", "random")
 
@@ -136,7 +136,7 @@ def test_real_photos_give_finite_numbers_above_chance(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     for record in records:
         shutil.copyfile(source / record["image"], tmp_path / record["image"])
-    report = evaluate_arithmetic(load_encoder("tastespace-lite"), tmp_path, queries=150).report
+    report = evaluate_arithmetic(load_encoder("tastespace-lite", cache=MODEL_CACHE), tmp_path, queries=150).report
     rows = by_name(report.families[Edit.SWAP].rows)
     assert all(math.isfinite(row.overall.map10) for row in rows.values())
     assert rows["text_full_target"].overall.map10 > rows["random"].overall.map10

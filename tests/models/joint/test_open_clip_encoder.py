@@ -96,10 +96,10 @@ def test_bad_input_is_refused(encoder: OpenClipEncoder) -> None:
 
 
 def test_the_fingerprint_covers_the_weights(encoder: OpenClipEncoder, checkpoint: Path, tmp_path: Path) -> None:
-    again = load_encoder(f"open_clip:{TINY}@{checkpoint}")
+    again = load_encoder(f"open_clip:{TINY}@{checkpoint}", runtime="torch")
     torch.manual_seed(1)
     torch.save(open_clip.create_model(TINY).state_dict(), tmp_path / "other.pt")
-    other = load_encoder(f"open_clip:{TINY}@{tmp_path / 'other.pt'}")
+    other = load_encoder(f"open_clip:{TINY}@{tmp_path / 'other.pt'}", runtime="torch")
     assert encoder.info.fingerprint == again.info.fingerprint != other.info.fingerprint
 
 
