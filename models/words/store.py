@@ -68,6 +68,8 @@ def load_words(folder: Path) -> StoredWords:
         tensors = load_tensors(contents[VECTORS_FILE])
         names, counts = zip(*json.loads(contents[VOCABULARY_FILE]), strict=True)
         vectors, contexts = (tensors[name].astype(np.float32) for name in ("vectors", "contexts"))
+        if not len(names) == len(vectors) == len(contexts):
+            raise ValueError(f"{len(names)} names, {len(vectors)} vectors and {len(contexts)} contexts")
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
         raise WordsUnavailableError(
             f"{folder} does not hold word vectors as this version writes them: {error}"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,13 @@ def test_a_vocabulary_of_another_shape_is_refused(tmp_path: Path, stored: Stored
     manifest["files"][VOCABULARY_FILE] = hashlib.sha256((tmp_path / VOCABULARY_FILE).read_bytes()).hexdigest()
     (tmp_path / MANIFEST_FILE).write_text(json.dumps(manifest))
     with pytest.raises(WordsUnavailableError, match="does not hold word vectors"):
+        load_words(tmp_path)
+
+
+@pytest.mark.fault
+def test_names_without_a_vector_are_refused(tmp_path: Path, stored: StoredWords) -> None:
+    save_words(tmp_path, replace(stored, vectors=stored.vectors[:-1]))
+    with pytest.raises(WordsUnavailableError, match="13 names, 12 vectors and 13 contexts"):
         load_words(tmp_path)
 
 
