@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from app.ids import check_id
 from app.runtime import Runtime
+from app.schemas.common import Tag
 from app.schemas.filters import MAX_FILTER_INGREDIENTS, MAX_FILTER_TAGS, IngredientName
 from app.security import check_key
 from index.types import Filter
@@ -41,7 +42,7 @@ ItemIdDep = Annotated[str, Depends(_item_id)]
 CursorQuery = Annotated[str | None, Query(description="`next_cursor` of the page before.", max_length=512)]
 LimitQuery = Annotated[int, Query(ge=1, le=1000, description="Most items on the page.", examples=[50])]
 TagQuery = Annotated[
-    list[str],
+    list[Tag],
     Query(
         alias="tag",
         max_length=MAX_FILTER_TAGS,

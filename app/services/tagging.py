@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 
 from app.engine.types import Done, Operation
-from app.problems import Problem, field_problem
+from app.problems import field_problem, place_problem
 from app.services.operands import Operands
 from app.services.query import Item, Photo, QueryTerm
 from app.services.resources import Resources
@@ -120,7 +120,7 @@ class Tagging:
             )
             for name, outcome in zip(part, outcomes, strict=True):
                 if not isinstance(outcome, Done):
-                    raise Problem("encoding-failed", f"vocabulary: the tag {name!r}: {outcome.detail}")
+                    raise place_problem("encoding-failed", f"the tag {name!r}: {outcome.detail}", "vocabulary")
                 found[name] = outcome.value
                 # At once, so that a call that ends too early leaves less to do to the next.
                 self._keep(name, outcome.value)

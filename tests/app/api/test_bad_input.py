@@ -123,6 +123,9 @@ async def test_listings_take_no_more_conditions_than_searches(service: Service) 
             assert (await service.client.get(f"/v1/{kind}", params=few)).status_code == 200
             body = problem(await service.client.get(f"/v1/{kind}", params=many), 422, "invalid-request")
             assert body["errors"][0]["field"] == name
+        for tag in ("", " ", "x" * 101):
+            body = problem(await service.client.get(f"/v1/{kind}", params={"tag": tag}), 422, "invalid-request")
+            assert body["errors"][0]["field"] == "tag.0"
 
 
 @pytest.mark.parametrize(

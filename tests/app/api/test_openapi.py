@@ -147,3 +147,15 @@ def test_uploads_are_described_as_forms(document: dict[str, Any]) -> None:
         content = document["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]
         assert field in content["schema"]["properties"]
         assert content["schema"]["required"] == [field]
+
+
+def test_automatic_tags_can_be_asked_for_in_every_body_of_an_import(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/v1/imports"]["post"]
+    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    folder = document["components"]["schemas"]["FolderImport"]["properties"]
+    address = {each["name"]: each["schema"] for each in operation["parameters"] if each["in"] == "query"}
+    uploads = document["paths"]["/v1/images"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    for fields in (form, folder, address, uploads["properties"]):
+        assert fields["auto_tags"]["type"] == "boolean"
+        assert "auto_tags_min" in fields
+    assert "409" in operation["responses"]

@@ -195,7 +195,8 @@ async def test_what_is_not_there_or_no_picture_is_refused(tagging: Service) -> N
     response = await tagging.client.post("/v1/tags", files={"file": picture("rice")}, data={"vocabulary": "tomato"})
     assert "not valid JSON" in problem(response, 422, "invalid-request")["detail"]
     response = await tagging.client.post("/v1/tags", files={"file": picture("rice")}, data={"vocabulary": '["unfit"]'})
-    assert "'unfit'" in problem(response, 422, "encoding-failed")["detail"]
+    body = problem(response, 422, "encoding-failed")
+    assert ("'unfit'" in body["detail"], body["errors"][0]["field"]) == (True, "vocabulary")
     tagging.engine.saturated = True
     response = await tagging.client.post("/v1/tags", files={"file": picture("rice")})
     problem(response, 503, "at-capacity")
