@@ -33,7 +33,7 @@ class LossWeights:
     """How much each part counts; 0 leaves it out.
 
     ``text``: InfoNCE of short texts with photos and with recipes. ``cosine``: im2recipe's pairwise loss.
-    ``semantic``: the shared classifier over photos, recipes and texts. ``tags``: class names, embedded as texts,
+    ``semantic``: the shared classifier over photos and recipes. ``tags``: class names, embedded as texts,
     against photos and recipes, which is what a search by tags does. ``corpus``: two parts of one photoless recipe.
     ``structure``: heads keep the neighbourhoods of what they see, the photo's features and the recipe's pooled lines.
     """
@@ -77,7 +77,7 @@ class PairOptions:
 
 
 class JointObjective(nn.Module):
-    """The heads with what serves training alone: the shared classifier and the temperature of the tags."""
+    """The heads with what serves training alone: the shared classifier, the temperature of the tags, SigLIP's bias."""
 
     def __init__(
         self,
