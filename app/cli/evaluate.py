@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.arithmetic import arithmetic
+from app.cli.captions_eval import captions
 from app.cli.common import DeviceOption, EncoderOption, RuntimeOption, load_encoder, load_settings, stderr, stdout
 from app.cli.progress import StageProgress
 
@@ -24,6 +25,7 @@ def _group() -> None:
 
 
 app.command("arithmetic")(arithmetic)
+app.command("captions")(captions)
 
 
 @app.command("retrieval")
