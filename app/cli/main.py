@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import evaluate, exchange, maintain, search, serve, tagging, train, words
+from app.cli import captioner, evaluate, exchange, maintain, search, serve, tagging, train, words
 from app.cli.common import Commands, log_warnings, stdout
 
 app = typer.Typer(
@@ -53,6 +53,7 @@ app.add_typer(evaluate.app, name="eval")
 train.app.command("tags")(tagging.train)
 evaluate.app.command("tags")(tagging.evaluate)
 train.app.command("words")(words.train)
+train.app.command("captioner")(captioner.train)
 evaluate.app.command("words")(words.evaluate)
 app.add_typer(words.app, name="words")
 app.command("reindex")(maintain.reindex)

@@ -1,0 +1,121 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.captioning.captioner import TellCaptioner
+from models.captioning.loading import load_captioner
+from models.captioning.types import Caption, CaptionerUnavailableError, CaptionOptions
+from models.captioning.weights import MANIFEST_FILE
+from models.types import UInt8Array
+from tests.models.captioning.samples import save_small
+
+pytestmark = pytest.mark.weights
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("captioner")
+    save_small(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def captioner(folder: Path) -> TellCaptioner:
+    return load_captioner(folder)
+
+
+def _photos(count: int) -> UInt8Array:
+    return np.random.default_rng(0).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)
+
+
+def _same(one: Caption, other: Caption) -> None:
+    assert one.text == other.text
+    assert one.log_probability == pytest.approx(other.log_probability, abs=1e-4)
+
+
+def test_it_says_what_it_is(captioner: TellCaptioner) -> None:
+    info = captioner.info
+    assert (info.name, info.styles, info.grid, info.vocabulary) == ("small", ("general", "dish"), (2, 2), 3)
+    assert info.preprocess.size == 64
+    assert len(info.fingerprint) == 64
+
+
+def test_captions_of_photos(captioner: TellCaptioner) -> None:
+    options = CaptionOptions(beams=4, num_captions=3, max_words=4, attention=True)
+    found = captioner.caption_pixels(_photos(3), options)
+    assert [len(captions) for captions in found] == [3, 3, 3]
+    for captions in found:
+        assert len({caption.text for caption in captions}) == 3
+        for caption in captions:
+            assert 1 <= len(caption.words) <= 4
+            assert {word.text for word in caption.words} <= {"a", "dog", "'s"}
+            # What is missing to the whole is the end's.
+            assert caption.log_probability < sum(word.log_probability for word in caption.words) < 0
+            assert caption.attention is not None
+            assert caption.attention.dtype == np.float32
+            assert caption.attention.shape == (len(caption.words), 2, 2)
+            np.testing.assert_allclose(caption.attention.sum(axis=(1, 2)), 1, rtol=1e-5)
+
+
+def test_maps_come_where_they_are_asked_for(captioner: TellCaptioner) -> None:
+    [[caption]] = captioner.caption_pixels(_photos(1), CaptionOptions())
+    assert caption.attention is None
+
+
+def test_styles_differ_and_neighbours_do_not_matter(captioner: TellCaptioner) -> None:
+    photos = _photos(12)
+    options = CaptionOptions(beams=2)
+    general = captioner.caption_pixels(photos, options)
+    dishes = captioner.caption_pixels(photos, CaptionOptions("dish", beams=2))
+    assert any(a[0].log_probability != b[0].log_probability for a, b in zip(general, dishes, strict=True))
+    for photo in (0, 11):
+        _same(captioner.caption_pixels(photos[photo : photo + 1], options)[0][0], general[photo][0])
+
+
+def test_the_callers_limits_count(captioner: TellCaptioner) -> None:
+    [[caption]] = captioner.caption_pixels(_photos(1), CaptionOptions(max_words=1, beams=1))
+    assert len(caption.words) == 1
+
+
+def test_what_is_no_photo_is_refused(captioner: TellCaptioner) -> None:
+    with pytest.raises(ValueError, match=r"pixels must be uint8 \(n, 64, 64, 3\)"):
+        captioner.caption_pixels(np.zeros((1, 32, 32, 3), dtype=np.uint8), CaptionOptions())
+
+
+def test_loading_twice_gives_one_fingerprint_which_knows_the_search(folder: Path, tmp_path: Path) -> None:
+    save_small(tmp_path)
+    assert load_captioner(tmp_path).info.fingerprint == load_captioner(folder).info.fingerprint
+    path = tmp_path / MANIFEST_FILE
+    record = json.loads(path.read_text())
+    record["search"]["length_alpha"] = 0.1
+    record["metrics"] = {"val": 1}
+    path.write_text(json.dumps(record))
+    assert load_captioner(tmp_path).info.fingerprint != load_captioner(folder).info.fingerprint
+
+
+def test_a_tuned_tower_travels_with_the_decoder(folder: Path, tmp_path: Path) -> None:
+    save_small(tmp_path, {"conv_head.weight": torch.zeros(1280, 320, 1, 1)})
+    maps = load_captioner(tmp_path).feature_maps(_photos(1))
+    assert not maps.var(axis=1).any()
+    assert load_captioner(folder).feature_maps(_photos(1)).var(axis=1).any()
+
+
+@pytest.mark.fault
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    save_small(tmp_path)
+    path = tmp_path / MANIFEST_FILE
+    good = json.loads(path.read_text())
+    for part, name, value, message in (
+        ("decoder", "hidden", 9, "don't fit their own configuration"),
+        ("decoder", "features", 320, "the map has 1280 channels, the decoder takes 320"),
+        ("vision", "stage", "stages", "the map has 320 channels, the decoder takes 1280"),
+    ):
+        path.write_text(json.dumps(good | {part: good[part] | {name: value}}))
+        with pytest.raises(CaptionerUnavailableError, match=message):
+            load_captioner(tmp_path)
+    path.write_text(json.dumps(good))
+    with pytest.raises(CaptionerUnavailableError, match="the device 'abacus' can't be used"):
+        load_captioner(tmp_path, "abacus")
