@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.captioning.decoder import AttentionDecoder, DecoderConfig, Memory
+from models.captioning.search import SearchSettings, beam_search
+from models.captioning.vocabulary import END, PAD, CaptionVocabulary
+from models.evaluation.caption_metrics import CiderD
+from models.training.caption_data import CaptionedPhotos
+from models.training.self_critical import CaptionReward, self_critical_loss, write
+
+VOCABULARY = CaptionVocabulary(["a", "dog", "cat", "runs", "soup", "cake"])
+NEVER = VOCABULARY.never_written
+
+
+def _photos(style: str, *captions: str) -> CaptionedPhotos:
+    words = [[caption.split()] for caption in captions]
+    return CaptionedPhotos(style, [Path(c) for c in captions], [(c,) for c in captions], words)  # type: ignore[arg-type]
+
+
+STYLES = [_photos("general", "a dog runs", "a cat runs"), _photos("dish", "soup", "cake", "dog soup")]
+
+
+@pytest.fixture
+def decoder() -> AttentionDecoder:
+    torch.manual_seed(0)
+    return AttentionDecoder(DecoderConfig(6, len(VOCABULARY), values=8, hidden=16, embedding=8, attention=8)).eval()
+
+
+def _memory(decoder: AttentionDecoder, photos: int) -> Memory:
+    return decoder.memory(torch.randn(photos, 4, 6, generator=torch.Generator().manual_seed(0)))
+
+
+def test_the_reward_is_cider_over_the_style_with_the_end_as_a_word() -> None:
+    reward = CaptionReward(STYLES)
+    captions = [[["soup"], ["cake"]], [["a", "dog", "runs"], ["a", "cat"]], [["dog", "soup"], []]]
+    found = reward(captions, np.array([2, 0, 4]))
+    dishes = CiderD([[["soup", "<end>"]], [["cake", "<end>"]], [["dog", "soup", "<end>"]]])
+    assert found[0].tolist() == pytest.approx(
+        dishes.score([["soup", "<end>"], ["cake", "<end>"]], photos=[0, 0])[1].tolist()
+    )
+    assert found[2, 0] == pytest.approx(dishes.score([["dog", "soup", "<end>"]], photos=[2])[0])
+    assert found[1, 0] == found[1].max()
+    assert found[0, 0] > found[0, 1]
+    assert found.dtype == np.float32
+
+
+def test_greedy_writing_is_a_search_with_one_beam(decoder: AttentionDecoder) -> None:
+    memory = _memory(decoder, 3)
+    written = write(decoder, memory, torch.full((3, 1), 3), NEVER, 6, draw=False)
+    found = beam_search(decoder, memory, 3, SearchSettings(1, 0, 6, block_ngram=0), NEVER)
+    for row, [hypothesis] in zip(written[:, 0].tolist(), found, strict=True):
+        assert row[: len(hypothesis.words) + 1] == [*hypothesis.words, END]
+        assert set(row[len(hypothesis.words) + 1 :]) <= {PAD}
+
+
+def test_drawn_captions_end_hold_words_and_follow_the_model(decoder: AttentionDecoder) -> None:
+    memory = _memory(decoder, 1)
+    torch.manual_seed(0)
+    written = write(decoder, memory, torch.full((1, 4000), 3), NEVER, 3, draw=True)
+    for caption in written[0, :50].tolist():
+        assert caption.count(END) == 1
+        VOCABULARY.decode(caption)
+    scores, _, _ = decoder.step(memory, decoder.first_state(memory, 1), torch.tensor([[3]]))
+    scores[..., list(NEVER)] = -torch.inf
+    shares = torch.bincount(written[0, :, 0], minlength=len(VOCABULARY)) / 4000
+    torch.testing.assert_close(shares, scores[0, 0].softmax(-1).detach(), atol=0.04, rtol=0)
+
+
+def test_it_learns_to_write_what_is_rewarded(decoder: AttentionDecoder) -> None:
+    reward = CaptionReward(STYLES)
+    photos = np.array([0, 1, 2, 3])
+    starts = torch.tensor([[VOCABULARY.start("general")]] * 2 + [[VOCABULARY.start("dish")]] * 2)
+    features = torch.randn(4, 4, 6, generator=torch.Generator().manual_seed(0))
+    optimiser = torch.optim.Adam(decoder.parameters(), 0.01)
+    torch.manual_seed(0)
+    seen, greedy = [], []
+    for _ in range(60):
+        loss, parts = self_critical_loss(
+            decoder, decoder.memory(features), starts, VOCABULARY, reward, photos, samples=16, max_words=4
+        )
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        seen.append(parts["reward"])
+        greedy.append(parts["greedy"])
+    assert np.mean(seen[-5:]) > 3 * np.mean(seen[:5])
+    assert greedy[-1] > 0
