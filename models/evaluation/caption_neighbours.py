@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from models.evaluation.caption_metrics import ORDERS, Tokens
 from models.types import Float32Array
 
-#: Photos that the consensus is sought among, and the share of their captions that it has to please: 90 photos and
-#: 125 of 450 captions in the paper, whose training set is fourteen times as large as Flickr8k.
-NEIGHBOURS = 20
+#: Photos that the consensus is sought among, and the share of their captions that it has to please, as in the paper:
+#: 90 photos, and 125 of their 450 captions.
+NEIGHBOURS = 90
 AGREEING = 125 / 450
 _ROWS = 512
+_NGram: TypeAlias = tuple[str, ...]
 VectorsOf: TypeAlias = Callable[[Sequence[Path]], Float32Array]
 
 
@@ -64,13 +65,12 @@ def neighbour_captions(
     """
     if not len(known) or len(known) != len(captions):
         raise ValueError(f"there are {len(known)} vectors of training photos, but captions of {len(captions)}")
-    idf = _inverse_frequencies(captions)
+    vectors = CaptionVectors(captions)
     nearest = nearest_rows(known, asked, neighbours)
     first, agreed = [], []
     for number, photos in enumerate(nearest, start=1):
         first.append((int(photos[0]), 0))
-        candidates = [(int(photo), caption) for photo in photos for caption in range(len(captions[photo]))]
-        agreed.append(candidates[consensus([captions[photo][caption] for photo, caption in candidates], idf)])
+        agreed.append(vectors.consensus(photos))
         if on_progress is not None:
             on_progress(number, len(asked))
     return NeighbourCaptions(first, agreed)
@@ -85,48 +85,72 @@ def nearest_rows(known: Float32Array, asked: Float32Array, count: int) -> NDArra
     return np.concatenate(parts)
 
 
-def consensus(captions: Sequence[Tokens], idf: dict[tuple[str, ...], float]) -> int:
-    """The number of the caption whose similarities (CIDEr) to its most similar others add up highest.
+class CaptionVectors:
+    """Captions of photos as TF-IDF vectors whose inner product is their CIDEr / 10 (Vedantam et al. 2015, section 4):
+    the mean over orders of the cosines, document frequencies counted over the photos.
 
-    Args:
-        captions: at least one. idf: weights of n-grams; those that are not there weigh nothing.
+    The vectors of all captions lie behind one another in ``_ngrams`` and ``_weights``; those of caption ``c`` from
+    ``_starts[c]`` on. The captions of photo ``p`` start with caption ``_first[p]``.
     """
-    similarity = _cider_matrix(captions, idf)
-    np.fill_diagonal(similarity, 0.0)
-    agreeing = max(1, round(AGREEING * len(captions)))
-    return int(np.sort(similarity, axis=1)[:, -agreeing:].sum(axis=1).round(6).argmax())
+
+    def __init__(self, captions: Sequence[Sequence[Tokens]]) -> None:
+        frequency: Counter[_NGram] = Counter()
+        for own in captions:
+            frequency.update({ngram for tokens in own for ngram in _ngrams(tokens)})
+        numbers = {ngram: number for number, ngram in enumerate(frequency)}
+        idf = [math.log(len(captions) / count) for count in frequency.values()]
+        ngrams: list[int] = []
+        weights: list[float] = []
+        starts = [0]
+        for tokens in (tokens for own in captions for tokens in own):
+            for number, weight in _weigh(tokens, numbers, idf):
+                ngrams.append(number)
+                weights.append(weight)
+            starts.append(len(ngrams))
+        self._ngrams = np.array(ngrams, dtype=np.int64)
+        self._weights = np.array(weights, dtype=np.float32)
+        self._starts = np.array(starts, dtype=np.int64)
+        self._first = np.cumsum([0, *map(len, captions)])
+
+    def consensus(self, photos: Iterable[int]) -> tuple[int, int]:
+        """(photo, caption of it) whose similarities to its most similar others among the photos' captions add up
+        highest; the first of equally good ones."""
+        chosen = [(int(photo), row) for photo in photos for row in range(self._first[photo], self._first[photo + 1])]
+        similarity = self.similarities([row for _, row in chosen])
+        np.fill_diagonal(similarity, 0.0)
+        agreeing = max(1, round(AGREEING * len(chosen)))
+        sums = np.sort(similarity, axis=1)[:, -agreeing:].sum(axis=1)
+        photo, row = chosen[int(sums.round(5).argmax())]
+        return photo, int(row - self._first[photo])
+
+    def similarities(self, rows: Sequence[int]) -> Float32Array:
+        """Inner products of captions, float32 (n, n); captions are numbered through over all photos.
+
+        What only one caption has can't be shared, so it is in the norms (which are 1) but not in the product.
+        """
+        lengths = self._starts[1:][rows] - self._starts[rows]
+        places = np.concatenate([np.arange(self._starts[row], self._starts[row + 1]) for row in rows])
+        _, column, count = np.unique(self._ngrams[places], return_inverse=True, return_counts=True)
+        shared = count[column] > 1
+        narrow = np.cumsum(count > 1) - 1
+        matrix = np.zeros((len(rows), int((count > 1).sum())), dtype=np.float32)
+        owners = np.repeat(np.arange(len(rows)), lengths)
+        matrix[owners[shared], narrow[column[shared]]] = self._weights[places[shared]]
+        return np.asarray(matrix @ matrix.T, dtype=np.float32)
 
 
-def _cider_matrix(captions: Sequence[Tokens], idf: dict[tuple[str, ...], float]) -> Float32Array:
-    """float32 (n, n): the mean over orders of the cosines of TF-IDF vectors (Vedantam et al. 2015, section 4)."""
-    total = np.zeros((len(captions), len(captions)), dtype=np.float32)
+def _weigh(tokens: Tokens, numbers: dict[_NGram, int], idf: Sequence[float]) -> list[tuple[int, float]]:
+    """The n-grams of a caption by number, with weights whose squares add up to one quarter in each order."""
+    weighted = []
     for order in range(1, ORDERS + 1):
-        columns: dict[tuple[str, ...], int] = {}
-        entries = [
-            (row, columns.setdefault(ngram, len(columns)), idf.get(ngram, 0.0))
-            for row, tokens in enumerate(captions)
-            for ngram in _ngrams(tokens, order)
-        ]
-        if not entries:
-            continue
-        rows, places, weights = zip(*entries, strict=True)
-        matrix = np.zeros((len(captions), len(columns)), dtype=np.float32)
-        np.add.at(matrix, (rows, places), weights)
-        norms = np.linalg.norm(matrix, axis=1, keepdims=True)
-        unit = np.divide(matrix, norms, out=matrix, where=norms > 0)
-        total += unit @ unit.T
-    return np.asarray(total / ORDERS, dtype=np.float32)
+        counts = Counter(_ngrams(tokens, order))
+        found = [(numbers[ngram], count * idf[numbers[ngram]]) for ngram, count in counts.items()]
+        norm = math.hypot(*(weight for _, weight in found)) * math.sqrt(ORDERS)
+        if norm > 0:
+            weighted += [(number, weight / norm) for number, weight in found]
+    return weighted
 
 
-def _inverse_frequencies(captions: Sequence[Sequence[Tokens]]) -> dict[tuple[str, ...], float]:
-    """By n-gram: the logarithm of the number of photos over those whose captions have it."""
-    frequency: Counter[tuple[str, ...]] = Counter()
-    for own in captions:
-        frequency.update(
-            {ngram for tokens in own for order in range(1, ORDERS + 1) for ngram in _ngrams(tokens, order)}
-        )
-    return {ngram: math.log(len(captions) / count) for ngram, count in frequency.items()}
-
-
-def _ngrams(tokens: Tokens, order: int) -> list[tuple[str, ...]]:
-    return [tuple(tokens[at : at + order]) for at in range(len(tokens) - order + 1)]
+def _ngrams(tokens: Tokens, order: int | None = None) -> list[_NGram]:
+    orders = range(1, ORDERS + 1) if order is None else (order,)
+    return [tuple(tokens[at : at + size]) for size in orders for at in range(len(tokens) - size + 1)]

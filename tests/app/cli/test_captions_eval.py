@@ -58,14 +58,14 @@ def test_a_table_and_files(tastespace: Tastespace, loaded: list[tuple[object, ..
         *("--json", tmp_path / "result.json", "--captions", tmp_path / "read.jsonl"),
     )
     assert result.exit_code == 0, result.output
-    for shown in ("colours (general, 3 beams) on val", "nearest", "consensus of 20", "without brevity penalty"):
+    for shown in ("colours (general, 3 beams) on val", "nearest", "consensus of 90", "without brevity penalty"):
         assert shown in result.stdout
     assert "SPICE is left out" in result.stdout
     assert loaded == [(SHIPPED_CAPTIONS, "cpu")]
     record = json.loads((tmp_path / "result.json").read_text())
     assert record["bleu1"] == pytest.approx(1)
     assert record["neighbours"] == "vectors of tastespace-lite"
-    assert set(record["baselines"]) == {"nearest", "consensus_of_20"}
+    assert set(record["baselines"]) == {"nearest", "consensus_of_90"}
     lines = [json.loads(line) for line in (tmp_path / "read.jsonl").read_text().splitlines()]
     assert len(lines) == 8
     assert lines[0] == {"id": "photo-2", "caption": captions_of(0, 2)[0], "references": captions_of(0, 2)}

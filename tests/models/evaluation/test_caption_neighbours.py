@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.evaluation.caption_metrics import Tokens
-from models.evaluation.caption_neighbours import AGREEING, consensus, nearest_rows, neighbour_captions
+from models.evaluation.caption_neighbours import AGREEING, CaptionVectors, nearest_rows, neighbour_captions
 from models.types import Float32Array
 from tests.models.evaluation.caption_corpus import made_up, words
 
@@ -41,24 +41,34 @@ def naive_similarity(first: Tokens, second: Tokens, idf: dict[tuple[str, ...], f
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1000))
 def test_the_consensus_is_that_of_a_naive_search(seed: int) -> None:
-    references, _ = made_up(5, seed)
-    captions = [caption for own in references for caption in own]
+    references, _ = made_up(6, seed)
     documents = [{ngram for c in own for n in range(1, 5) for ngram in ngrams(c, n)} for own in references]
-    idf = {ngram: math.log(5 / sum(ngram in each for each in documents)) for own in documents for ngram in own}
-    agreeing = max(1, round(AGREEING * len(captions)))
-    sums = []
-    for number, caption in enumerate(captions):
-        similar = [naive_similarity(caption, other, idf) for at, other in enumerate(captions) if at != number]
-        sums.append(sum(sorted([*similar, 0.0])[-agreeing:]))
-    assert sums[consensus(captions, idf)] == pytest.approx(max(sums), abs=1e-4)
+    idf = {ngram: math.log(6 / sum(ngram in each for each in documents)) for own in documents for ngram in own}
+    photos = [4, 0, 2, 5]
+    places = [(photo, caption) for photo in photos for caption in range(len(references[photo]))]
+    captions = [references[photo][caption] for photo, caption in places]
+    expected = np.array([[naive_similarity(one, other, idf) for other in captions] for one in captions])
+    vectors = CaptionVectors(references)
+    first = np.cumsum([0, *map(len, references)])
+    found = vectors.similarities([int(first[photo]) + caption for photo, caption in places])
+    apart = ~np.eye(len(captions), dtype=bool)
+    np.testing.assert_allclose(found[apart], expected[apart], atol=1e-5)
+    np.fill_diagonal(expected, 0)
+    sums = np.sort(expected, axis=1)[:, -max(1, round(AGREEING * len(captions))) :].sum(axis=1)
+    assert sums[places.index(vectors.consensus(photos))] == pytest.approx(sums.max(), abs=1e-4)
 
 
 def test_the_caption_that_most_agree_with_wins() -> None:
-    captions = [words("two women sing"), words("a black dog runs"), words("a black dog sits"), words("the black dog")]
-    idf = {ngram: 1.0 for caption in captions for n in range(1, 5) for ngram in ngrams(caption, n)}
-    assert consensus(captions, idf) in (1, 2)
-    assert consensus([words("alone")], idf) == 0
-    assert consensus([[], []], {}) == 0
+    photos = [
+        [words("two women sing")],
+        [words("a black dog runs"), words("a black dog sits")],
+        [words("the black dog")],
+        [words("nothing of this")],
+    ]
+    vectors = CaptionVectors(photos)
+    assert vectors.consensus(range(3)) in ((1, 0), (1, 1))
+    assert vectors.consensus([0]) == (0, 0)
+    assert CaptionVectors([[[], []]]).consensus([0]) == (0, 0)
 
 
 def test_the_nearest_photo_s_first_caption_and_the_consensus() -> None:

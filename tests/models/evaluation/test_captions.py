@@ -77,7 +77,7 @@ def test_scores_are_those_of_the_metrics(tmp_path: Path) -> None:
 def test_the_nearest_training_photos_are_a_baseline(tmp_path: Path) -> None:
     report = evaluate_captions(ColourCaptioner(), write_captions(tmp_path), neighbours=COLOURS)
     assert report.neighbours == "mean colours"
-    assert set(report.baselines) == {"nearest", "consensus_of_20"}
+    assert set(report.baselines) == {"nearest", "consensus_of_90"}
     nearest = report.baselines["nearest"]
     assert 0 < nearest.scores.bleu[3] < 1
     assert nearest.scores.cider < report.measured.scores.cider
