@@ -11,11 +11,14 @@ import pytest
 from pycocoevalcap.meteor.meteor import Meteor
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
+from models.captioning.types import CaptionStyle
 from models.evaluation import caption_java
+from models.evaluation.caption_data import read_captioned
 from models.evaluation.caption_java import ScorerUnavailableError, meteor, ptb_tokenize
 from models.evaluation.caption_metrics import CiderD, bleu, rouge_l, tokenize_reference
 from models.evaluation.caption_scorers import PTB_JAVA, PURE_PYTHON, score_captions, scorers_in_use, tokenize_all
 from tests.models.evaluation.caption_corpus import made_up, words
+from tests.paths import collection
 
 needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="needs Java")
 TEXTS = ("A dog's crème brûlée (hot) .", "", "Two\nlines: one caption", "?!", "  a ||| b  ")
@@ -43,6 +46,16 @@ def test_the_tokenizer_gives_what_the_wrapper_gives() -> None:
     expected = PTBTokenizer().tokenize(captions)
     assert ptb_tokenize(TEXTS) == [expected[number][0].split() for number in captions]
     assert ptb_tokenize([]) == []
+
+
+@needs_java
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "style", "most"), [("flickr8k", "general", 0.001), ("epicurious", "dish", 0.005)])
+def test_the_tokenizers_agree_on_real_captions(name: str, style: CaptionStyle, most: float) -> None:
+    texts = [text for photo in read_captioned(collection(name), "val", style) for text in photo.captions]
+    pairs = zip(texts, ptb_tokenize(texts), strict=True)
+    unlike = [text for text, tokens in pairs if tokenize_reference(text) != tokens]
+    assert len(unlike) <= most * len(texts), unlike
 
 
 @needs_java
