@@ -77,7 +77,7 @@ class CaptionerTrainingConfig:
     attention: int = 512
     tied: bool = True
     loss: CaptionLossWeights = field(default_factory=CaptionLossWeights)
-    search: SearchSettings = field(default_factory=SearchSettings)
+    search: SearchSettings = field(default_factory=lambda: SearchSettings(beams=3))
     val_photos: int = 500
     bfloat16: bool = False
     init: Path | None = None
