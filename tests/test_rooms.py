@@ -82,6 +82,8 @@ def trespasses(paths: list[Path], forbidden: tuple[str, ...], *, at_import: bool
         "models.types",
         "models.preprocess",
         "models.registry",
+        "models.captioning.types",
+        "models.captioning.vocabulary",
         "models.words.vectors",
         "models.evaluation.captions",
         "models.evaluation.words",

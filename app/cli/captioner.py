@@ -43,7 +43,7 @@ def train(
     learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of the schedule.")] = 1e-3,
     self_critical_rate: Annotated[float, typer.Option(min=0, help="Highest rate of the rewarded stage.")] = 5e-5,
     weight_decay: Annotated[float, typer.Option(min=0)] = 0.01,
-    dropout: Annotated[float, typer.Option(min=0, max=0.99)] = 0.5,
+    dropout: Annotated[float, typer.Option(min=0, max=0.99)] = 0.4,
     label_smoothing: Annotated[float, typer.Option(min=0, max=0.99)] = 0.1,
     coverage: Annotated[float, typer.Option(min=0, help="Weight of looking at the whole photo.")] = 1.0,
     scheduled_sampling: Annotated[
@@ -52,7 +52,9 @@ def train(
     dish_share: Annotated[
         float, typer.Option(min=0.01, max=0.99, help="Of the captions of a batch, where there are both.")
     ] = 0.25,
-    crops: Annotated[int, typer.Option(min=0, help="Random crops of each photo, beside it and its mirror image.")] = 2,
+    crops: Annotated[
+        int, typer.Option(min=0, help="Random wide crops of each photo, beside it and its mirror image.")
+    ] = 2,
     min_count: Annotated[int, typer.Option(min=1, help="Times that a style must use a word.")] = 5,
     max_words: Annotated[int, typer.Option(min=1, max=50, help="Of captions.")] = 24,
     vision: Annotated[Vision, typer.Option(help="Vision tower, where --init names none.")] = Vision.LITE0,
@@ -88,7 +90,7 @@ def train(
     from models.captioning.search import SearchSettings
     from models.training.caption_loss import CaptionLossWeights
     from models.training.captioner import CaptionerTrainingConfig, train_captioner
-    from models.training.views import PLAIN_VIEWS, crop_views
+    from models.training.views import PLAIN_VIEWS, wide_views
 
     config = CaptionerTrainingConfig(
         out=out,
@@ -107,7 +109,7 @@ def train(
         loss=CaptionLossWeights(label_smoothing, coverage),
         scheduled_sampling=scheduled_sampling,
         dish_share=dish_share,
-        views=(*PLAIN_VIEWS, *crop_views(crops)),
+        views=(*PLAIN_VIEWS, *wide_views(crops)),
         min_count=min_count,
         max_words=max_words,
         vision=vision.value,

@@ -12,7 +12,7 @@ from models.captioning.search import SearchSettings
 from models.captioning.vision import MapStage
 from models.joint.towers import Vision
 from models.training.caption_loss import CaptionLossWeights
-from models.training.views import PLAIN_VIEWS, crop_views
+from models.training.views import PLAIN_VIEWS, wide_views
 
 _FREE = ("out", "cache", "resume", "device", "command", "description", "licence")
 _SECOND_STAGE = ("self_critical_epochs", "self_critical_batch", "self_critical_rate", "samples")
@@ -61,11 +61,11 @@ class CaptionerTrainingConfig:
     self_critical_rate: float = 5e-5
     weight_decay: float = 0.01
     warmup: float = 0.05
-    dropout: float = 0.5
+    dropout: float = 0.4
     scheduled_sampling: float = 0.0
     ema_decay: float = 0.999
     dish_share: float = 0.25
-    views: tuple[str, ...] = (*PLAIN_VIEWS, *crop_views(2))
+    views: tuple[str, ...] = (*PLAIN_VIEWS, *wide_views(2))
     min_count: int = 5
     max_words: int = 24
     vision: Vision = "tf_efficientnet_lite0"

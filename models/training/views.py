@@ -11,6 +11,7 @@ from models.preprocess import to_pixels
 from models.types import ImagePreprocess, UInt8Array
 
 PLAIN_VIEWS = ("whole", "whole-flip")
+_AREAS = {"crop": (0.35, 0.9), "wide": (0.7, 1.0)}
 
 
 def crop_views(count: int) -> tuple[str, ...]:
@@ -18,12 +19,18 @@ def crop_views(count: int) -> tuple[str, ...]:
     return tuple(f"crop-{i}" for i in range(count))
 
 
+def wide_views(count: int) -> tuple[str, ...]:
+    """The names of ``count`` random crops that leave little out: ``wide-0``, ``wide-1``, ..."""
+    return tuple(f"wide-{i}" for i in range(count))
+
+
 def view_pixels(image: Image.Image, view: str, spec: ImagePreprocess, content: str) -> UInt8Array:
     """One view of ``image`` as uint8 (size, size, 3).
 
     ``whole`` is what the encoder sees at inference, ``whole-flip`` its mirror image; ``crop-N`` takes 35 to 90 % of
     the area at an aspect ratio within 3/4 and 4/3 of the photo's own, every second one mirrored (Szegedy et al. 2015,
-    section 6). The crop is a function of ``content`` (the photo's sha256) and N, so that it can be cached.
+    section 6); ``wide-N`` likewise 70 to 100 %, for what is said about the whole photo. The crop is a function of
+    ``content`` (the photo's sha256) and the view, so that it can be cached.
 
     Raises:
         ValueError: the view has another name.
@@ -32,11 +39,12 @@ def view_pixels(image: Image.Image, view: str, spec: ImagePreprocess, content: s
         return to_pixels(image, spec)
     if view == "whole-flip":
         return to_pixels(ImageOps.mirror(image), spec)
-    if not (view.startswith("crop-") and view[5:].isdecimal()):
-        raise ValueError(f"no view is called {view!r}; there are whole, whole-flip and crop-N")
+    kind, _, number = view.partition("-")
+    if kind not in _AREAS or not number.isdecimal():
+        raise ValueError(f"no view is called {view!r}; there are whole, whole-flip, crop-N and wide-N")
     seed = int.from_bytes(hashlib.sha256(f"{content}/{view}".encode()).digest()[:8])
     rng = np.random.default_rng(seed)
-    return to_pixels(_random_crop(image, rng, (0.35, 0.9)), spec)
+    return to_pixels(_random_crop(image, rng, _AREAS[kind]), spec)
 
 
 def augmented_pixels(image: Image.Image, rng: np.random.Generator, spec: ImagePreprocess) -> UInt8Array:

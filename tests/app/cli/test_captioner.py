@@ -44,7 +44,7 @@ def test_training_gets_the_options(
     assert (config.captions, config.recipes, config.out) == (tmp_path, None, tmp_path / "run")
     assert (config.seed, config.epochs, config.self_critical_epochs, config.resume) == (7, 3, 2, True)
     assert (config.stage, config.image_size, config.init) == ("stages", 288, tmp_path / "encoder")
-    assert (config.tied, config.views) == (False, ("whole", "whole-flip", "crop-0"))
+    assert (config.tied, config.views) == (False, ("whole", "whole-flip", "wide-0"))
     assert config.loss == CaptionLossWeights(label_smoothing=0.2)
     assert config.search == SearchSettings(beams=4, max_words=20)
     assert config.command == "tastespace train captioner --captions flickr8k"

@@ -3,10 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from open_clip.model import CustomTextCLIP
+from PIL import Image
 
 from models.joint.towers import build_clip, lite_preprocess, normalise_pixels
 from models.training.features import FeatureCache, FeatureStore
-from models.training.views import crop_views, view_pixels
+from models.training.views import crop_views, view_pixels, wide_views
 from tests.pictures import plate
 
 
@@ -92,3 +93,12 @@ def test_views_are_functions_of_content_and_name() -> None:
     assert view_pixels(plate("red", size=(1, 1)), "crop-0", spec, "aa").shape == (224, 224, 3)
     with pytest.raises(ValueError, match="no view is called 'zoom'"):
         view_pixels(photo, "zoom", spec, "aa")
+
+
+def test_wide_views_leave_little_out() -> None:
+    """Seen on a slope of grey, whose range is the share of the width that a view shows."""
+    slope = Image.fromarray(np.tile(np.arange(200, dtype=np.uint8), (200, 1))).convert("RGB")
+    for views, least in ((wide_views(20), 0.7 * 0.75), (crop_views(20), 0.35 * 0.75)):
+        shown = [np.ptp(view_pixels(slope, view, lite_preprocess(), "aa")[100, :, 0].astype(int)) for view in views]
+        assert min(shown) >= 195 * np.sqrt(least)
+    assert min(shown) < 195 * np.sqrt(0.7 * 0.75)
