@@ -17,7 +17,7 @@ class Strategy(StrEnum):
 
 
 #: What queries use that name no strategy.
-DEFAULT_STRATEGY = Strategy.TEXT_DIFFERENCE
+DEFAULT_STRATEGY = Strategy.PROJECTION
 
 #: Strategies that centre texts, and need ``text_mean`` for it.
 CENTRES_TEXTS = frozenset({Strategy.TEXT_DIFFERENCE, Strategy.PROJECTION})
