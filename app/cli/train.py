@@ -48,7 +48,7 @@ def joint(
     epochs: Annotated[int, typer.Option(min=0, help="Of the heads over frozen towers; 0 with --init: none.")] = 45,
     finetune_epochs: Annotated[
         int, typer.Option(min=0, help="Of vision tower and heads together, after that; 0: none.")
-    ] = 16,
+    ] = 12,
     batch_size: Annotated[int, typer.Option(min=2, help="Pairs in one step over frozen towers.")] = 1024,
     learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of the schedule.")] = 2e-3,
     weight_decay: Annotated[float, typer.Option(min=0)] = 0.05,

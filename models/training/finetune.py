@@ -56,7 +56,7 @@ class FinetuneConfig:
     out: Path
     init: Path
     seed: int = 0
-    epochs: int = 16
+    epochs: int = 12
     batch_size: int = 256
     tower_rate: float = 3e-4
     head_rate: float = 5e-4
