@@ -3,6 +3,7 @@ part that reports its use over the network."""
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,9 +22,7 @@ def convert(part: Part) -> openvino.Model:
     """
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    with torch.inference_mode(False), torch.no_grad(), _traceable(), warnings.catch_warnings():
-        # Tracing warns about every Python value that it takes for a constant; the probes of other shapes hold it to it.
-        warnings.simplefilter("ignore")
+    with torch.inference_mode(False), torch.no_grad(), _traceable(), _quietly():
         example = tuple(torch.tensor(each) for each in part.probes[0])
         decoder = TorchScriptPythonDecoder(part.module, example_input=example)
         frontend = openvino.frontend.FrontEndManager().load_by_framework("pytorch")
@@ -31,6 +30,21 @@ def convert(part: Part) -> openvino.Model:
     shapes = {port: openvino.PartialShape(list(s)) for port, s in zip(model.inputs, part.shapes, strict=True)}
     model.reshape(shapes)
     return model
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Tracing warns about every Python value that it takes for a constant (the probes of other shapes hold it to it), and
+    looks at every attribute of a module, of some of which transformers warns in its log."""
+    logger = logging.getLogger("transformers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 @contextmanager

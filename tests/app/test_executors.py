@@ -57,10 +57,11 @@ async def test_what_waits_is_dropped_with_its_caller() -> None:
         waiting = asyncio.create_task(executors.decode(ran.set))
         await asyncio.sleep(0)
         waiting.cancel()
-        gate.set()
-        await running
+        # The thread learns of it by way of the loop: only then may it go on.
         with pytest.raises(asyncio.CancelledError):
             await waiting
+        gate.set()
+        await running
         await executors.decode(lambda: None)
         assert not ran.is_set()
     finally:
