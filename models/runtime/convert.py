@@ -34,8 +34,8 @@ def convert(part: Part) -> openvino.Model:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Tracing warns about every Python value that it takes for a constant (the probes of other shapes hold it to it), and
-    looks at every attribute of a module, of some of which transformers warns in its log."""
+    """Tracing warns about every Python value that it takes for a constant (the probes of other shapes hold it to it),
+    and looks at every attribute of a module, of some of which transformers warns in its log."""
     logger = logging.getLogger("transformers")
     level = logger.level
     logger.setLevel(logging.ERROR)
