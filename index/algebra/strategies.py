@@ -23,12 +23,13 @@ DEFAULT_STRATEGY = Strategy.PROJECTION
 CENTRES_TEXTS = frozenset({Strategy.TEXT_DIFFERENCE, Strategy.PROJECTION})
 
 #: The share of the text part where a query names none; None: the terms' weights as they are. The numbers have the
-#: highest mAP@10 of swapped tags over training photos (`tastespace eval arithmetic --tune`, tastespace-lite).
+#: highest mAP@10 of swapped tags over training photos, or are level with it and leave the photo more to say
+#: (`tastespace eval arithmetic --tune`, tastespace-lite).
 DEFAULT_BALANCE: Mapping[Strategy, float | None] = MappingProxyType(
     {
         Strategy.WEIGHTED_SUM: None,
         Strategy.TEXT_DIFFERENCE: 0.75,
         Strategy.BEST_SCORE: 0.75,
-        Strategy.PROJECTION: 0.8,
+        Strategy.PROJECTION: 0.75,
     }
 )
