@@ -34,8 +34,8 @@ from models.training.captioner_config import CaptionerTrainingConfig
 from models.training.feature_maps import MapCache
 from models.training.joint import OnProgress, TrainingProgress
 from models.training.memory import keep_freed_memory
-from models.training.optim import cpu_state, follow, mean, parameter_groups, schedule, set_rate
-from models.training.run_folder import RunFolder, RunFolderError
+from models.training.optim import cpu_state, descend, follow, mean, parameter_groups, schedule, set_rate
+from models.training.run_folder import RunFolder, RunFolderError, Stateful
 from models.training.self_critical import CaptionReward, self_critical_loss
 from models.training.start import Start
 
@@ -105,7 +105,7 @@ class _Run:
                 best = {"epoch": epoch, "metrics": metrics, "weights": cpu_state(self.average)}
                 # Whoever stops the run early has the best captioner so far.
                 self._export(best)
-            self._save(epoch, best)
+            self.folder.save(epoch, best, self._parts(), second_stage=config.second_stage())
             total = config.epochs + config.self_critical_epochs
             self.report(TrainingProgress("epochs", "", epoch, total, losses | metrics))
         self._export(best)
@@ -168,10 +168,7 @@ class _Run:
         return self.decoder.memory(finished(self.tower, torch.from_numpy(stages)))
 
     def _descend(self, loss: Tensor, step: int) -> None:
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.decoder.parameters(), 1.0)
-        self.optimiser.step()
+        descend(self.optimiser, loss, self.decoder)
         follow(self.average, self.decoder, decay=self.config.ema_decay, step=step)
 
     def _validate(self) -> dict[str, float]:
@@ -224,33 +221,18 @@ class _Run:
         self.report(TrainingProgress("maps", what, done, total))
 
     def _restore(self) -> tuple[int, dict[str, Any]]:
-        state = self.folder.load_state() if self.config.resume else None
-        if state is None:
-            return 1, {}
-        if state["epoch"] > self.config.epochs:
+        state = self.folder.load_state()
+        if state is not None and state["epoch"] > self.config.epochs:
             if state["second_stage"] != self.config.second_stage():
                 raise RunFolderError(
                     f"{self.config.out} is in its second stage with other settings ({state['second_stage']}); "
                     "can't resume it with these"
                 )
             self.optimiser = self._optimiser(self.config.self_critical_rate)
-        self.decoder.load_state_dict(state["decoder"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.folder.truncate_log(state["epoch"])
-        return state["epoch"] + 1, state["best"]
+        return self.folder.restore(state, self._parts())
 
-    def _save(self, epoch: int, best: dict[str, Any]) -> None:
-        self.folder.save_state(
-            {
-                "epoch": epoch,
-                "decoder": self.decoder.state_dict(),
-                "average": self.average.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "best": best,
-                "second_stage": self.config.second_stage(),
-            }
-        )
+    def _parts(self) -> dict[str, Stateful]:
+        return {"decoder": self.decoder, "average": self.average, "optimiser": self.optimiser}
 
     def _export(self, best: dict[str, Any]) -> None:
         config = self.config

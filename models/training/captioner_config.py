@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,9 @@ from models.captioning.search import SearchSettings
 from models.captioning.vision import MapStage
 from models.joint.towers import Vision
 from models.training.caption_loss import CaptionLossWeights
+from models.training.run_folder import FREE_SETTINGS, run_settings
 from models.training.views import PLAIN_VIEWS, wide_views
 
-_FREE = ("out", "cache", "resume", "device", "command", "description", "licence")
 _SECOND_STAGE = ("self_critical_epochs", "self_critical_batch", "self_critical_rate", "samples")
 
 
@@ -91,13 +89,9 @@ class CaptionerTrainingConfig:
     def settings(self) -> dict[str, Any]:
         """What must be equal for a run to be resumed, as JSON values. The second stage is left out: a run that has
         finished the first one may be given a second one later."""
-        return self._values(lambda name: name not in (*_FREE, *_SECOND_STAGE))
+        return run_settings(self, (*FREE_SETTINGS, *_SECOND_STAGE))
 
     def second_stage(self) -> dict[str, Any]:
         """What must be equal for a run to be resumed within its second stage."""
-        return self._values(lambda name: name in _SECOND_STAGE)
-
-    def _values(self, wanted: Callable[[str], bool]) -> dict[str, Any]:
-        values = {name: value for name, value in asdict(self).items() if wanted(name)}
-        settings: dict[str, Any] = json.loads(json.dumps(values, default=str))
-        return settings
+        values = run_settings(self, FREE_SETTINGS)
+        return {name: values[name] for name in _SECOND_STAGE}

@@ -8,9 +8,8 @@ tower stays frozen: its features are cached, and a step costs little but the pho
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +19,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.checkpoint import Manifest, save_checkpoint
-from models.data import DataError, read_recipes
 from models.joint.lite import LiteConfig
 from models.joint.loading import parse_device
 from models.joint.towers import lite_preprocess, normalise_pixels
 from models.training.dataset import TrainingSet
 from models.training.depthwise import quick_depthwise_gradients
 from models.training.features import FeatureCache
-from models.training.joint import JointTrainingResult, OnProgress, TrainingProgress, with_photo
+from models.training.joint import JointTrainingResult, OnProgress, TrainingProgress, training_examples
 from models.training.labels import build_labels
 from models.training.memory import keep_freed_memory
 from models.training.objective import JointObjective, LossWeights, PairOptions
-from models.training.optim import cpu_state, follow, mean, parameter_groups, schedule, set_rate
+from models.training.optim import cpu_state, descend, follow, mean, parameter_groups, schedule, set_rate
 from models.training.photos import augmented_batches
-from models.training.run_folder import RunFolder
+from models.training.run_folder import FREE_SETTINGS, RunFolder, Stateful, run_settings
 from models.training.start import Start, exported
 from models.training.tower import TunedTower
 from models.training.validation import Validation
@@ -80,10 +78,7 @@ class FinetuneConfig:
 
     def settings(self) -> dict[str, Any]:
         """What must be equal for a run to be resumed, as JSON values."""
-        free = ("out", "cache", "resume", "device", "command", "description", "licence")
-        values = {name: value for name, value in asdict(self).items() if name not in free}
-        settings: dict[str, Any] = json.loads(json.dumps(values, default=str))
-        return settings
+        return run_settings(self, FREE_SETTINGS)
 
 
 def finetune_joint(config: FinetuneConfig, on_progress: OnProgress | None = None) -> JointTrainingResult:
@@ -113,10 +108,7 @@ class _Finetuning:
         self.device = parse_device(config.device)
         self.start = Start.read(config.init, LiteConfig())
         self.shape = self.start.shape
-        everything = read_recipes(config.data)
-        train = with_photo(everything, "train")
-        if not train:
-            raise DataError(f"{config.data} has no line with a photo and split 'train'")
+        train, val = training_examples(config.data)
         self.photos = [example.image for example in train if example.image is not None]
         self.folder = RunFolder(config.out, config.settings(), resume=config.resume)
         self.spec = lite_preprocess(self.shape.resize_mode, self.shape.image_size)
@@ -126,7 +118,6 @@ class _Finetuning:
         )
         labels = build_labels(train, min_tag=config.min_tag, min_word=config.min_word)
         self.set = TrainingSet(train, labels, cache, views=())
-        val = [example for example in with_photo(everything, "val") if example.has_body]
         self.validation = Validation(val, cache, images=False) if val else None
         self.network = self._build(clip.visual.trunk).to(self.device)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
@@ -139,7 +130,7 @@ class _Finetuning:
         )
 
     def train(self) -> JointTrainingResult:
-        first, best = self._restore()
+        first, best = self.folder.restore(self.folder.load_state(), self._parts())
         with quick_depthwise_gradients(self.network.tower):
             for epoch in range(first, self.config.epochs + 1):
                 losses = mean(self._epoch(epoch))
@@ -147,7 +138,7 @@ class _Finetuning:
                 self.folder.log({"epoch": epoch, **losses, **metrics})
                 if not metrics or not best or metrics["score"] > best["metrics"]["score"]:
                     best = {"epoch": epoch, "metrics": metrics, "weights": self._weights()}
-                self._save(epoch, best)
+                self.folder.save(epoch, best, self._parts())
                 self.report(TrainingProgress("epochs", "", epoch, self.config.epochs, metrics))
         self._export(best)
         return JointTrainingResult(self.config.out, best["epoch"], best["metrics"])
@@ -174,24 +165,22 @@ class _Finetuning:
         with torch.random.fork_rng():
             torch.manual_seed(config.seed * 100_003 + epoch)
             for i, (rows, pixels) in enumerate(zip(batches, views, strict=True)):
-                yield self._step(rows, normalise_pixels(pixels, self.spec, self.device), rng, (epoch - 1) * count + i)
+                prepared = normalise_pixels(pixels, self.spec, self.device)
+                yield self._step(rows, prepared, rng, (epoch - 1) * count + i, config.epochs * count)
                 self.report(TrainingProgress("steps", f"epoch {epoch}", i + 1, count))
 
-    def _step(self, rows: NDArray[np.int64], pixels: Tensor, rng: np.random.Generator, step: int) -> dict[str, float]:
-        config = self.config
-        total = config.epochs * max(1, round(len(self.set) / config.batch_size))
-        set_rate(self.optimiser, schedule(step, total, config.warmup))
+    def _step(
+        self, rows: NDArray[np.int64], pixels: Tensor, rng: np.random.Generator, step: int, total: int
+    ) -> dict[str, float]:
+        set_rate(self.optimiser, schedule(step, total, self.config.warmup))
         # bfloat16 for the tower alone: it is all of the work, and the losses want float32.
         with torch.autocast(self.device.type, torch.bfloat16):
             features = self.network.tower(pixels)
         batch = replace(self.set.batch(rows, rng).to(self.device), images=features)
         parts = self.network.objective(batch, None)
         loss = torch.stack(list(parts.values())).sum()
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_([p for p in self.network.parameters() if p.requires_grad], 1.0)
-        self.optimiser.step()
-        follow(self.average, self.network, decay=config.ema_decay, step=step)
+        descend(self.optimiser, loss, self.network)
+        follow(self.average, self.network, decay=self.config.ema_decay, step=step)
         return {"loss": loss.item(), **{name: part.item() for name, part in parts.items()}}
 
     def _validate(self) -> dict[str, float]:
@@ -211,27 +200,8 @@ class _Finetuning:
     def _features(self, what: str, done: int, total: int) -> None:
         self.report(TrainingProgress("features", what, done, total))
 
-    def _restore(self) -> tuple[int, dict[str, Any]]:
-        state = self.folder.load_state() if self.config.resume else None
-        if state is None:
-            self.folder.truncate_log(0)
-            return 1, {}
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.folder.truncate_log(state["epoch"])
-        return state["epoch"] + 1, state["best"]
-
-    def _save(self, epoch: int, best: dict[str, Any]) -> None:
-        self.folder.save_state(
-            {
-                "epoch": epoch,
-                "network": self.network.state_dict(),
-                "average": self.average.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "best": best,
-            }
-        )
+    def _parts(self) -> dict[str, Stateful]:
+        return {"network": self.network, "average": self.average, "optimiser": self.optimiser}
 
     def _export(self, best: dict[str, Any]) -> None:
         config = self.config

@@ -8,11 +8,10 @@ alone, cached views of each photo as augmentation, photoless recipes as self-sup
 from __future__ import annotations
 
 import copy
-import json
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -29,8 +28,8 @@ from models.training.dataset import LineTable, TrainingSet, split_lines
 from models.training.features import FeatureCache
 from models.training.labels import build_labels
 from models.training.objective import CorpusBatch, JointObjective, LossWeights, PairOptions
-from models.training.optim import cpu_state, follow, mean, parameter_groups, schedule, set_rate
-from models.training.run_folder import RunFolder
+from models.training.optim import cpu_state, descend, follow, mean, parameter_groups, schedule, set_rate
+from models.training.run_folder import FREE_SETTINGS, RunFolder, Stateful, run_settings
 from models.training.start import Start, exported
 from models.training.validation import Validation
 from models.training.views import PLAIN_VIEWS, crop_views
@@ -98,10 +97,7 @@ class JointTrainingConfig:
 
     def settings(self) -> dict[str, Any]:
         """What must be equal for a run to be resumed, as JSON values."""
-        free = ("out", "cache", "resume", "device", "command", "description", "licence")
-        values = {name: value for name, value in asdict(self).items() if name not in free}
-        settings: dict[str, Any] = json.loads(json.dumps(values, default=str))
-        return settings
+        return run_settings(self, FREE_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +127,11 @@ class _Run:
         self.device = parse_device(config.device)
         self.start = Start.read(config.init, config.model)
         self.shape = self.start.shape
-        everything = read_recipes(config.data)
-        train = with_photo(everything, "train")
-        if not train:
-            raise DataError(f"{config.data} has no line with a photo and split 'train'")
+        train, val = training_examples(config.data)
         self.folder = RunFolder(config.out, config.settings(), resume=config.resume)
         cache = self._cache()
         labels = build_labels(train, min_tag=config.min_tag, min_word=config.min_word)
         self.set = TrainingSet(train, labels, cache, config.views)
-        val = [example for example in with_photo(everything, "val") if example.has_body]
         self.validation = Validation(val, cache) if val else None
         self.corpus = self._corpus(cache)
         with torch.random.fork_rng():
@@ -153,7 +145,7 @@ class _Run:
         )
 
     def train(self) -> JointTrainingResult:
-        first, best = self._restore()
+        first, best = self.folder.restore(self.folder.load_state(), self._parts())
         for epoch in range(first, self.config.epochs + 1):
             losses = self._epoch(epoch)
             metrics = self.validation.measure(self.average) if self.validation else {}
@@ -161,7 +153,7 @@ class _Run:
             self.folder.log(record)
             if not best or metrics.get("score", math.inf) > best["metrics"].get("score", -math.inf):
                 best = {"epoch": epoch, "metrics": metrics, "weights": cpu_state(self.average)}
-            self._save(epoch, best)
+            self.folder.save(epoch, best, self._parts())
             self.report(TrainingProgress("epochs", "", epoch, self.config.epochs, metrics))
         self._export(best)
         return JointTrainingResult(self.config.out, best["epoch"], best["metrics"])
@@ -182,10 +174,7 @@ class _Run:
         batch = self.set.batch(rows, rng).to(self.device)
         parts = self.objective(batch, self._corpus_batch(rng))
         loss = torch.stack(list(parts.values())).sum()
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.objective.parameters(), 1.0)
-        self.optimiser.step()
+        descend(self.optimiser, loss, self.objective)
         follow(self.average, self.objective.heads, decay=self.config.ema_decay, step=step)
         return {"loss": loss.item(), **{name: part.item() for name, part in parts.items()}}
 
@@ -222,27 +211,8 @@ class _Run:
         chosen = rng.permutation(len(examples))[: self.config.corpus_limit]
         return LineTable.build([examples[i] for i in sorted(chosen)], cache)
 
-    def _restore(self) -> tuple[int, dict[str, Any]]:
-        state = self.folder.load_state() if self.config.resume else None
-        if state is None:
-            self.folder.truncate_log(0)
-            return 1, {}
-        self.objective.load_state_dict(state["objective"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.folder.truncate_log(state["epoch"])
-        return state["epoch"] + 1, state["best"]
-
-    def _save(self, epoch: int, best: dict[str, Any]) -> None:
-        self.folder.save_state(
-            {
-                "epoch": epoch,
-                "objective": self.objective.state_dict(),
-                "average": self.average.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "best": best,
-            }
-        )
+    def _parts(self) -> dict[str, Stateful]:
+        return {"objective": self.objective, "average": self.average, "optimiser": self.optimiser}
 
     def _export(self, best: dict[str, Any]) -> None:
         # Names of folders say nothing elsewhere, and may say too much: only the last part goes into the manifest.
@@ -267,6 +237,20 @@ class _Run:
             metrics={"val, during training": best["metrics"]} if best["metrics"] else {},
         )
         save_checkpoint(self.config.out, exported(best["weights"], self.start.trunk), manifest)
+
+
+def training_examples(data: Path) -> tuple[list[RecipeExample], list[RecipeExample]]:
+    """What to train on, all of split ``train`` that has a photo, and what to choose the epoch by: whole recipes of
+    ``val`` with a photo, if any.
+
+    Raises:
+        DataError: the data can't be read or has no photo to train on.
+    """
+    everything = read_recipes(data)
+    train = with_photo(everything, "train")
+    if not train:
+        raise DataError(f"{data} has no line with a photo and split 'train'")
+    return train, [example for example in with_photo(everything, "val") if example.has_body]
 
 
 def with_photo(examples: list[RecipeExample], split: str) -> list[RecipeExample]:

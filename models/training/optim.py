@@ -1,4 +1,4 @@
-"""What all trainings of this folder share: parameter groups, the rate's schedule, averaged weights."""
+"""What all trainings of this folder share: parameter groups, the rate's schedule, a step, averaged weights."""
 
 from __future__ import annotations
 
@@ -31,6 +31,14 @@ def schedule(step: int, total: int, warmup: float) -> float:
     if step < rise:
         return (step + 1) / rise
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
+
+
+def descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor, model: nn.Module) -> None:
+    """One step down the gradient of ``loss``, whose norm over ``model`` is held to 1."""
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimiser.step()
 
 
 @torch.no_grad()
