@@ -88,14 +88,19 @@ def picture_path(folder: Path, image: str, where: str) -> Path:
     return folder / image
 
 
+def note_id(seen: dict[str, str], identity: str, where: str) -> None:
+    """Remember in ``seen`` where an id stands. Raises DataError where another line of the file has it."""
+    if identity in seen:
+        line = seen[identity].rpartition(":")[2]
+        raise DataError(f"{where}: the id {identity!r} was used on line {line} already")
+    seen[identity] = where
+
+
 def _iter_file(path: Path) -> Iterator[RecipeExample]:
     seen: dict[str, str] = {}
     for where, record in read_json_lines(path):
         example = _example(record, where, path.parent)
-        if example.id in seen:
-            line = seen[example.id].rpartition(":")[2]
-            raise DataError(f"{where}: the id {example.id!r} was used on line {line} already")
-        seen[example.id] = where
+        note_id(seen, example.id, where)
         yield example
 
 

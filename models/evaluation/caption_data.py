@@ -6,14 +6,13 @@ and ``split``. ``recipes.jsonl`` (see :mod:`models.data`) serves as well: a titl
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from models.captioning.types import CaptionStyle
-from models.data import RECIPES_FILE, DataError, read_recipes
+from models.data import RECIPES_FILE, DataError, note_id, picture_path, read_json_lines, read_recipes
 
 CAPTIONS_FILE = "captions.jsonl"
 
@@ -64,38 +63,22 @@ def read_captioned(folder: Path, split: str, style: CaptionStyle) -> list[Captio
 
 
 def _iter_file(path: Path) -> Iterator[CaptionedPhoto]:
-    seen: dict[str, int] = {}
-    try:
-        with path.open(encoding="utf-8") as stream:
-            for number, line in enumerate(stream, start=1):
-                if not line.strip():
-                    continue
-                photo = _parse(line, f"{path}:{number}", path.parent)
-                if photo.id in seen:
-                    raise DataError(f"{path}:{number}: the id {photo.id!r} was used on line {seen[photo.id]} already")
-                seen[photo.id] = number
-                yield photo
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} can't be read: {error}") from error
+    seen: dict[str, str] = {}
+    for where, record in read_json_lines(path):
+        photo = _captioned(record, where, path.parent)
+        note_id(seen, photo.id, where)
+        yield photo
 
 
-def _parse(line: str, where: str, folder: Path) -> CaptionedPhoto:
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{where}: not JSON: {error}") from error
-    if not isinstance(record, dict):
-        raise DataError(f"{where}: expected a JSON object, found {type(record).__name__}")
-    image = Path(_string(record, "image", where))
-    if image.is_absolute() or ".." in image.parts:
-        raise DataError(f"{where}: image must be a path inside the folder, not {str(image)!r}")
+def _captioned(record: dict[str, Any], where: str, folder: Path) -> CaptionedPhoto:
+    image = picture_path(folder, _string(record, "image", where), where)
     captions = record.get("captions")
     if not isinstance(captions, list) or not all(isinstance(each, str) for each in captions):
         raise DataError(f"{where}: captions must be a list of strings")
     kept = tuple(caption.strip() for caption in captions if caption.strip())
     if not kept:
         raise DataError(f"{where}: captions needs at least one that is not blank")
-    return CaptionedPhoto(_string(record, "id", where), folder / image, kept, str(record.get("split") or ""))
+    return CaptionedPhoto(_string(record, "id", where), image, kept, str(record.get("split") or ""))
 
 
 def _string(record: dict[str, Any], field: str, where: str) -> str:
