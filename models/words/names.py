@@ -36,7 +36,6 @@ _POSSESSIVE = re.compile(r"['’`´]s?\b|['’`´]")
 _DASH = re.compile(r"\s+[-–—]+\s+|[–—]|--+")
 _DROPPED = re.compile(r"\b(?:" + "|".join(DROPPED_PHRASES) + r")(?!\w)")
 _PHRASE_END = re.compile(r"[,;:*|•]|\.(?=\s|$)")
-_WORD = re.compile(r"[^\W\d_]+")
 _PART_OF = re.compile(r"\b(juice|zest|rind|peel)s?(?: and (?:juice|zest|rind|peel)s?)? (?:of|from) (.+)")
 _WHOLE_WORD = re.compile(r"(?<!\w)\d+[\w./⁄-]*")
 _LATIN_MARKS = re.compile(r"(?<=[a-z])[\u0300-\u036f]+")
@@ -59,7 +58,7 @@ def singular(word: str) -> str:
 def tokens(text: str) -> tuple[str, ...]:
     """All words of a text: lower case, NFC, singular; numbers and punctuation are left out."""
     lowered = _POSSESSIVE.sub("", _fold(text))
-    return tuple(_stable_singular(word) for word in _WORD.findall(lowered))
+    return tuple(_stable_singular(word) for word in _letters(lowered))
 
 
 def normalize_ingredient(line: str) -> str:
@@ -125,6 +124,11 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFC", _LATIN_MARKS.sub("", unicodedata.normalize("NFKD", decomposed)))
 
 
+def _letters(text: str) -> list[str]:
+    """The runs of letters of a text. (A pattern of ``\\w`` without ``\\d`` would let numbers such as 𐋡 and Ⅷ pass.)"""
+    return "".join(char if char.isalpha() else " " for char in text).split()
+
+
 def _stable_singular(word: str) -> str:
     once = singular(word)
     while (again := singular(once)) != once:
@@ -165,7 +169,7 @@ def _conjuncts(phrase: str) -> Iterator[list[str]]:
     part_of = _PART_OF.search(phrase)
     if part_of:
         phrase = f"{part_of[2]} {part_of[1]}"
-    words = [_stable_singular(word) for word in _WORD.findall(phrase.replace("&", " and "))]
+    words = [_stable_singular(word) for word in _letters(phrase.replace("&", " and "))]
     current: list[str] = []
     for place, word in enumerate(words):
         joined = "_".join(words[max(0, place - 1) : place + 2]) in JOINED

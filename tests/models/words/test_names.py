@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models.words.names import IngredientNames, line_names, normalize_ingredient, singular, tokens
@@ -148,6 +148,8 @@ def test_measures_and_preparations_around_a_name_change_nothing(before: str, nam
 
 
 @given(st.text(max_size=80))
+@example("𐋡")
+@example("ↂb𐋡c")
 def test_tokens_are_singular_words(text: str) -> None:
     for word in tokens(text):
         assert word.isalpha()

@@ -1,0 +1,12 @@
+"""For all tests: generated examples are the same in every run, so that a change alone makes a test fail.
+
+To look for new ones: ``pytest --hypothesis-profile=explore``.
+"""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("explore", derandomize=False)
+settings.load_profile("repeatable")
