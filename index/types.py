@@ -117,6 +117,16 @@ class Recipe:
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class PictureCaption:
+    """A sentence about a photo: by the ``model`` of that name in a ``style`` of its own, or, where both are empty, by
+    a person."""
+
+    text: str
+    style: str = ""
+    model: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """A photo's content: where its bytes are and what is known of them."""
@@ -129,6 +139,7 @@ class Picture:
     title: str = ""
     tags: tuple[str, ...] = ()
     generated: bool = False  # drawn by a model, not taken with a camera
+    captions: tuple[PictureCaption, ...] = ()
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
@@ -244,6 +255,10 @@ class Filter:
     has_image: bool | None = None  # recipes: with / without a linked photo
     has_recipe: bool | None = None  # photos: with / without a linked recipe
     generated: bool | None = None  # photos only
+    # Photos only: names of words that a caption holds one after the other, compared as an ingredient's are.
+    captions_all: tuple[str, ...] = ()
+    captions_any: tuple[str, ...] = ()
+    captions_none: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:

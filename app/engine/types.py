@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Protocol, TypeAlias
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, overload
 
+from models.captioning.types import Caption, CaptionerInfo, CaptionOptions
 from models.types import EncoderInfo, Float32Array, RecipeText, UInt8Array
+
+V_co = TypeVar("V_co", covariant=True)
 
 
 class Operation(StrEnum):
@@ -20,15 +23,29 @@ class Operation(StrEnum):
     ``ENCODE_PIXELS``: uint8 (size, size, 3) from :func:`models.preprocess.to_pixels` -> float32 (dim,)
     ``ENCODE_TEXT``: non-blank ``str`` -> float32 (dim,)
     ``ENCODE_RECIPE``: :class:`models.types.RecipeText` -> float32 (dim,)
+    ``CAPTION``: :class:`PhotoToCaption` -> tuple of :class:`models.captioning.types.Caption`, best first
     """
 
     ENCODE_PIXELS = "encode_pixels"
     ENCODE_TEXT = "encode_text"
     ENCODE_RECIPE = "encode_recipe"
+    CAPTION = "caption"
 
 
-Payload: TypeAlias = "UInt8Array | str | RecipeText"
-Value: TypeAlias = Float32Array
+EncodeOperation: TypeAlias = Literal[Operation.ENCODE_PIXELS, Operation.ENCODE_TEXT, Operation.ENCODE_RECIPE]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoToCaption:
+    """uint8 (size, size, 3) from :func:`models.preprocess.to_pixels` by the captioner's own preprocessing."""
+
+    pixels: UInt8Array
+    options: CaptionOptions
+
+
+Payload: TypeAlias = "UInt8Array | str | RecipeText | PhotoToCaption"
+Value: TypeAlias = "Float32Array | tuple[Caption, ...]"
+ModelInfo: TypeAlias = "EncoderInfo | CaptionerInfo"
 
 
 class Priority(IntEnum):
@@ -39,8 +56,8 @@ class Priority(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    value: Value
+class Done(Generic[V_co]):
+    value: V_co
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +67,8 @@ class Failed:
     detail: str
 
 
-Outcome: TypeAlias = "Done | Failed"
+#: ``Outcome[Float32Array]`` and so on; what an operation's value is, :class:`Operation` says.
+Outcome: TypeAlias = Done[V_co] | Failed
 
 
 class EngineError(Exception):
@@ -116,14 +134,39 @@ class Engine(Protocol):
         """The joint encoder behind the ``ENCODE_*`` operations. Raises UnavailableError before start."""
         ...
 
+    @property
+    def captioner(self) -> CaptionerInfo | None:
+        """The captioner behind ``CAPTION``; None where the settings ask for none. Raises as :attr:`encoder`."""
+        ...
+
+    @overload
     async def submit(
         self,
-        operation: Operation,
+        operation: EncodeOperation,
         items: Sequence[Payload],
         *,
         timeout_s: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
-    ) -> list[Outcome]:
+    ) -> list[Outcome[Float32Array]]: ...
+
+    @overload
+    async def submit(
+        self,
+        operation: Literal[Operation.CAPTION],
+        items: Sequence[PhotoToCaption],
+        *,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> list[Outcome[tuple[Caption, ...]]]: ...
+
+    async def submit(
+        self,
+        operation: Operation,
+        items: Sequence[Any],
+        *,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> list[Outcome[Any]]:
         """Run ``items`` (in batches shared with other callers); outcomes in the order of items.
 
         Cancelling the awaiting task drops whatever of it has not started. Raises SaturatedError,

@@ -10,6 +10,7 @@ from models.types import Float32Array, ImagePreprocess, ModelError, UInt8Array
 
 CaptionStyle: TypeAlias = Literal["general", "dish"]
 STYLES: tuple[CaptionStyle, ...] = get_args(CaptionStyle)
+RequestedStyle: TypeAlias = Literal["auto", "general", "dish"]
 MAX_BEAMS, MAX_WORDS = 20, 50
 
 
@@ -26,7 +27,8 @@ class CaptionOptions:
     """What is asked for each photo.
 
     Attributes:
-        style: ``general`` describes what is seen; ``dish`` names the dish.
+        style: ``general`` describes what is seen; ``dish`` names the dish; ``auto`` is ``dish`` for photos that the
+            captioner takes for food, where it knows both, and else the style that it knows.
         beams: hypotheses kept at each word, 1 to 20; 1 is greedy.
         num_captions: captions given back, best first; at most ``beams``.
         max_words: the longest caption, 1 to 50 words.
@@ -36,15 +38,15 @@ class CaptionOptions:
         ValueError: a value is out of its range; the message names it.
     """
 
-    style: CaptionStyle = "general"
+    style: RequestedStyle = "auto"
     beams: int = 5
     num_captions: int = 1
     max_words: int = 24
     attention: bool = False
 
     def __post_init__(self) -> None:
-        if self.style not in STYLES:
-            raise ValueError(f"style must be one of {', '.join(STYLES)}, not {self.style!r}")
+        if self.style not in get_args(RequestedStyle):
+            raise ValueError(f"style must be one of {', '.join(get_args(RequestedStyle))}, not {self.style!r}")
         for name, most in (("beams", MAX_BEAMS), ("num_captions", self.beams), ("max_words", MAX_WORDS)):
             value = getattr(self, name)
             if not 1 <= value <= most:
@@ -70,12 +72,14 @@ class Caption:
         log_probability: of the whole caption, its end included.
         attention: float32 (words, rows, columns), each map adding up to 1, over the square that
             :func:`models.preprocess.to_pixels` makes of the photo; None where none were asked for.
+        style: in which it is written.
     """
 
     text: str
     words: tuple[CaptionedWord, ...]
     log_probability: float
     attention: Float32Array | None = None
+    style: CaptionStyle = "general"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ class Captioner(Protocol):
 
 def check_options(info: CaptionerInfo, options: CaptionOptions) -> None:
     """Raises CaptionOptionError where a captioner can't do what the options ask."""
-    if options.style not in info.styles:
+    if options.style != "auto" and options.style not in info.styles:
         known: Sequence[str] = info.styles
         raise CaptionOptionError(f"{info.name} has no style {options.style!r}; it has {', '.join(known)}")
     if options.attention and info.grid is None:
