@@ -13,11 +13,12 @@ from typing import Self
 from app.builtin import builtin_bundles
 from app.engine.limits import LaneLimits
 from app.engine.local import LocalEngine
+from app.engine.specs import EncoderSpec
 from app.engine.types import Engine, Priority
-from app.engine.workers import WorkerSpec
 from app.executors import Executors
 from app.jobs import JobRunner
 from app.metrics import Metrics
+from app.services.captioning import Captioning
 from app.services.ingest import Ingest
 from app.services.library import Library, Thumbnails
 from app.services.resources import Resources
@@ -43,7 +44,7 @@ _BLOB_GRACE_S = 24 * 3600.0
 
 def local_engine(settings: Settings, metrics: Metrics) -> LocalEngine:
     """The engine that the settings ask for; not started."""
-    spec = WorkerSpec(
+    spec = EncoderSpec(
         "encoder",
         settings.encoder,
         settings.device,
@@ -69,6 +70,7 @@ class Runtime:
     search: Search
     library: Library
     tagging: Tagging
+    captioning: Captioning
 
     @classmethod
     @asynccontextmanager
@@ -113,7 +115,15 @@ class Runtime:
             stack.push_async_callback(_cancelled, maintenance)
             ingest = Ingest(resources)
             jobs = JobRunner(JobStore(catalogue.database), resources, ingest)
-            runtime = cls(resources, jobs, ingest, Search(resources), Library(resources), Tagging(resources))
+            runtime = cls(
+                resources=resources,
+                jobs=jobs,
+                ingest=ingest,
+                search=Search(resources),
+                library=Library(resources),
+                tagging=Tagging(resources),
+                captioning=Captioning(resources),
+            )
             stack.push_async_callback(jobs.stop)
             yield runtime
 

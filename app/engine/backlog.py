@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from app.engine.types import Operation, Outcome, Payload, Priority
 
@@ -24,13 +24,13 @@ class Ticket:
         self.items = tuple(items)
         self.enqueued_at = enqueued_at
         self.deadline = deadline
-        self.future: Future[list[Outcome]] = Future()
+        self.future: Future[list[Outcome[Any]]] = Future()
         self.admitted = 0
         self.taken = 0
-        self._outcomes: list[Outcome | None] = [None] * len(self.items)
+        self._outcomes: list[Outcome[Any] | None] = [None] * len(self.items)
         self._remaining = len(self.items)
 
-    def record(self, index: int, outcome: Outcome) -> None:
+    def record(self, index: int, outcome: Outcome[Any]) -> None:
         """Keep one outcome; the last one resolves the future."""
         self._outcomes[index] = outcome
         self._remaining -= 1

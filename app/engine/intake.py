@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 from app.engine.backlog import Backlog, Batch, Ticket
 from app.engine.isolation import IsolatedRun
@@ -47,7 +48,7 @@ class Intake:
 
     def submit(
         self, operation: Operation, items: Sequence[Payload], timeout_s: float | None, priority: Priority
-    ) -> Future[list[Outcome]]:
+    ) -> Future[list[Outcome[Any]]]:
         """See :meth:`app.engine.lane.Lane.submit`."""
         limit = self._limits.max_queue_items
         if priority is Priority.INTERACTIVE and len(items) > limit:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from logging import getLogger
+from typing import Any, TypeAlias
 
-import numpy as np
-
-from app.engine.types import Done, Failed, Outcome, Payload, Value
+from app.engine.types import Failed, Outcome, Payload, Value
 from app.engine.workers import ItemError, WorkerDiedError
 from models.types import ModelError
 
 _logger = getLogger(__name__)
+
+Check: TypeAlias = Callable[[Value], Outcome[Value]]
 
 
 @dataclass(slots=True)
@@ -23,20 +24,20 @@ class IsolatedRun:
     ``unexplained`` counts failures that were not the item's own doing as far as the worker could say.
     """
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[Outcome[Any]] = field(default_factory=list)
     fits: int | None = None
     unexplained: int = 0
 
 
 def run_isolated(
-    run: Callable[[Sequence[Payload]], list[Value]], payloads: Sequence[Payload], dim: int | None
+    run: Callable[[Sequence[Payload]], Sequence[Value]], payloads: Sequence[Payload], check: Check
 ) -> IsolatedRun:
     """Run ``payloads``; halve a batch that fails until each bad item stands alone as :class:`Failed`.
 
     Args:
         run: one call of the worker, payloads in, as many values out.
         payloads: at least one.
-        dim: width every value must have; None takes any.
+        check: one value as it was promised, or why it isn't.
 
     Raises:
         WorkerDiedError: the worker is gone; no item can be blamed. Raised for any BaseException that isn't an
@@ -56,7 +57,7 @@ def run_isolated(
         except BaseException as error:
             raise WorkerDiedError(f"the worker died of {type(error).__name__}") from error
         else:
-            outcomes = [check_value(value, dim) for value in values]
+            outcomes = [check(value) for value in values]
             result.outcomes += outcomes
             result.unexplained += sum(isinstance(each, Failed) for each in outcomes)
         # Outside of the except clause: its traceback would keep the failed batch's tensors alive.
@@ -70,23 +71,11 @@ def run_isolated(
     return result
 
 
-def _run_whole(run: Callable[[Sequence[Payload]], list[Value]], piece: list[Payload]) -> list[Value]:
+def _run_whole(run: Callable[[Sequence[Payload]], Sequence[Value]], piece: list[Payload]) -> Sequence[Value]:
     values = run(piece)
     if len(values) != len(piece):
         raise RuntimeError(f"the worker gave {len(values)} values for {len(piece)} items")
     return values
-
-
-def check_value(value: Value, dim: int | None) -> Outcome:
-    """A worker's answer, held to what was promised: a float32 row of width ``dim``, finite, not zero."""
-    row: object = value  # what a worker gives is checked, not believed
-    if not isinstance(row, np.ndarray) or row.dtype != np.float32 or row.ndim != 1:
-        return Failed("the model gave something else than a float32 vector for this item")
-    if dim is not None and value.shape != (dim,):
-        return Failed(f"the model gave a vector of width {value.shape[0]} instead of {dim} for this item")
-    if not np.isfinite(value).all() or not value.any():
-        return Failed("the model gave a vector without a direction (not finite, or zero) for this item")
-    return Done(value)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

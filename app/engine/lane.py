@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from logging import getLogger
+from typing import Any
 
 from app.engine.backlog import Batch
 from app.engine.intake import Intake
@@ -16,6 +17,7 @@ from app.engine.supervisor import Supervisor, sentence
 from app.engine.types import (
     LaneHealth,
     LaneState,
+    ModelInfo,
     Operation,
     Outcome,
     Payload,
@@ -24,7 +26,6 @@ from app.engine.types import (
     UnavailableError,
 )
 from app.engine.workers import Worker, WorkerDiedError
-from models.types import EncoderInfo
 
 _logger = getLogger(__name__)
 
@@ -63,8 +64,8 @@ class Lane:
         return self._worker.operations
 
     @property
-    def info(self) -> EncoderInfo | None:
-        """The encoder that was loaded last; None before the lane was ready for the first time."""
+    def info(self) -> ModelInfo | None:
+        """The model that was loaded last; None before the lane was ready for the first time."""
         return self._supervisor.info
 
     @property
@@ -114,7 +115,7 @@ class Lane:
         *,
         timeout_s: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
-    ) -> Future[list[Outcome]]:
+    ) -> Future[list[Outcome[Any]]]:
         """Queue ``items`` (at least one); the future has their outcomes in order.
 
         An INTERACTIVE submission is queued whole or refused. A BULK one of any size is always taken: what finds no

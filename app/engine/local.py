@@ -7,12 +7,13 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import Future
 from logging import getLogger
-from typing import Self
+from typing import Any, Self
 
 from app.engine.lane import Lane
 from app.engine.limits import LaneLimits
 from app.engine.observe import EngineObserver
 from app.engine.types import (
+    ENCODE_OPERATIONS,
     DeadlineError,
     EngineHealth,
     LaneState,
@@ -22,7 +23,8 @@ from app.engine.types import (
     Priority,
     UnavailableError,
 )
-from app.engine.workers import WorkerSpec
+from app.engine.workers import ModelSpec
+from models.captioning.types import CaptionerInfo
 from models.types import EncoderInfo
 
 _logger = getLogger(__name__)
@@ -54,7 +56,7 @@ class LocalEngine:
     @classmethod
     def from_specs(
         cls,
-        specs: Sequence[WorkerSpec],
+        specs: Sequence[ModelSpec],
         *,
         limits: LaneLimits | None = None,
         observer: EngineObserver | None = None,
@@ -94,9 +96,18 @@ class LocalEngine:
     @property
     def encoder(self) -> EncoderInfo:
         for lane in self._lanes:
-            if lane.info is not None:
+            if isinstance(lane.info, EncoderInfo):
                 return lane.info
         raise UnavailableError("the encoder is not loaded")
+
+    @property
+    def captioner(self) -> CaptionerInfo | None:
+        for lane in self._lanes:
+            if isinstance(lane.info, CaptionerInfo):
+                return lane.info
+        if any(Operation.CAPTION in lane.operations for lane in self._lanes):
+            raise UnavailableError("the captioner is not loaded")
+        return None
 
     async def submit(
         self,
@@ -105,7 +116,7 @@ class LocalEngine:
         *,
         timeout_s: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
-    ) -> list[Outcome]:
+    ) -> list[Outcome[Any]]:
         """See :meth:`app.engine.types.Engine.submit`; queueing as :meth:`app.engine.lane.Lane.submit` says.
 
         Raises:
@@ -122,13 +133,13 @@ class LocalEngine:
         return await _outcomes(future, timeout_s)
 
     def health(self) -> EngineHealth:
-        """Ready while each operation has a lane that is: of two GPUs one may be down and the service still serves."""
+        """Ready while each operation of the encoder has a lane that is: of two GPUs one may be down, or the captioner,
+        and the service still searches."""
         lanes = tuple(lane.health() for lane in self._lanes)
-        offered = frozenset[Operation]().union(*(lane.operations for lane in self._lanes))
         served = frozenset[Operation]().union(
             *(lane.operations for lane, each in zip(self._lanes, lanes, strict=True) if each.state is LaneState.READY)
         )
-        return EngineHealth(ready=offered == served, lanes=lanes)
+        return EngineHealth(ready=served >= ENCODE_OPERATIONS, lanes=lanes)
 
     def _lane_for(self, operation: Operation) -> Lane:
         lanes = [lane for lane in self._lanes if operation in lane.operations]
@@ -137,9 +148,14 @@ class LocalEngine:
         return min(lanes, key=lambda lane: (not lane.is_ready, lane.occupancy))
 
     def _disagreement(self) -> UnavailableError | None:
-        """Lanes share work, so they must make the same vectors."""
-        fingerprints = {lane.info.fingerprint for lane in self._lanes if lane.info is not None}
-        return UnavailableError("the lanes hold different encoders") if len(fingerprints) > 1 else None
+        """Lanes that share work must answer alike."""
+        for operation in Operation:
+            lanes = {lane.name: lane.info for lane in self._lanes if operation in lane.operations}
+            if len({info.fingerprint for info in lanes.values() if info is not None}) > 1:
+                return UnavailableError(
+                    f"the lanes {' and '.join(lanes)} hold different models; they must hold the same"
+                )
+        return None
 
     async def _watch(self) -> None:
         while True:
@@ -148,7 +164,7 @@ class LocalEngine:
                 lane.check()
 
 
-async def _outcomes(future: Future[list[Outcome]], timeout_s: float | None) -> list[Outcome]:
+async def _outcomes(future: Future[list[Outcome[Any]]], timeout_s: float | None) -> list[Outcome[Any]]:
     # Cancelling (by the caller or by the timeout) reaches the future, and through it the lane drops the work.
     try:
         async with asyncio.timeout(timeout_s):

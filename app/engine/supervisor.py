@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from logging import getLogger
 
 from app.engine.backlog import Batch
+from app.engine.checks import check_value
 from app.engine.isolation import IsolatedRun, run_isolated
-from app.engine.types import Operation, Payload, Value
+from app.engine.types import ModelInfo, Operation, Payload, Value
 from app.engine.workers import Worker, WorkerDiedError
-from models.types import EncoderInfo, ModelError
+from models.types import ModelError
 
 _logger = getLogger(__name__)
 
@@ -24,13 +25,13 @@ class Supervisor:
         self._call_timeout_s = call_timeout_s
         self._clock = clock
         self._call_began: float | None = None
-        self.info: EncoderInfo | None = None
+        self.info: ModelInfo | None = None
 
     def bring_up(self) -> None:
         """Load the worker and test it.
 
         Raises:
-            ModelError: it can't be loaded, or another encoder came up than the one before.
+            ModelError: it can't be loaded, or another model came up than the one before.
             Exception: whatever else the worker raises.
         """
         self._worker.load()
@@ -38,13 +39,16 @@ class Supervisor:
             self._worker.self_test()
         info = self._worker.info
         if self.info is not None and (info is None or info.fingerprint != self.info.fingerprint):
-            raise ModelError("the encoder's files were changed under the running service; restart the service")
+            raise ModelError(f"the {self._name}'s files were changed under the running service; restart the service")
         self.info = info
 
     def run(self, batch: Batch) -> IsolatedRun:
         """Run a batch, each bad item on its own account. Raises WorkerDiedError."""
-        dim = self.info.dim if self.info is not None else None
-        return run_isolated(lambda payloads: self._call(batch.operation, payloads), batch.payloads, dim)
+        return run_isolated(
+            lambda payloads: self._call(batch.operation, payloads),
+            batch.payloads,
+            lambda value: check_value(batch.operation, value, self.info),
+        )
 
     def test_again(self) -> None:
         """After a failure that no item explains, or a stall: is it the worker? (A GPU may be lost for good.)
@@ -70,7 +74,7 @@ class Supervisor:
         began = self._call_began
         return began is not None and self._clock() - began > self._call_timeout_s
 
-    def _call(self, operation: Operation, payloads: Sequence[Payload]) -> list[Value]:
+    def _call(self, operation: Operation, payloads: Sequence[Payload]) -> Sequence[Value]:
         with self._timed():
             return self._worker.run(operation, payloads)
 

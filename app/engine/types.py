@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, overload
+from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args, overload
 
 from models.captioning.types import Caption, CaptionerInfo, CaptionOptions
 from models.types import EncoderInfo, Float32Array, RecipeText, UInt8Array
@@ -33,6 +33,8 @@ class Operation(StrEnum):
 
 
 EncodeOperation: TypeAlias = Literal[Operation.ENCODE_PIXELS, Operation.ENCODE_TEXT, Operation.ENCODE_RECIPE]
+#: What the joint encoder does; without them there is no search.
+ENCODE_OPERATIONS: Final[frozenset[Operation]] = frozenset(get_args(EncodeOperation))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +45,8 @@ class PhotoToCaption:
     options: CaptionOptions
 
 
-Payload: TypeAlias = "UInt8Array | str | RecipeText | PhotoToCaption"
+EncodePayload: TypeAlias = "UInt8Array | str | RecipeText"
+Payload: TypeAlias = "EncodePayload | PhotoToCaption"
 Value: TypeAlias = "Float32Array | tuple[Caption, ...]"
 ModelInfo: TypeAlias = "EncoderInfo | CaptionerInfo"
 
@@ -143,7 +146,7 @@ class Engine(Protocol):
     async def submit(
         self,
         operation: EncodeOperation,
-        items: Sequence[Payload],
+        items: Sequence[EncodePayload],
         *,
         timeout_s: float | None = None,
         priority: Priority = Priority.INTERACTIVE,

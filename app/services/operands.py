@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.engine.types import Done, Operation, Payload
+from app.engine.types import Done, EncodeOperation, EncodePayload, Operation
 from app.pictures import PictureError, PictureLimits, decode
 from app.problems import Problem, as_problem, field_problem, place_problem
 from app.services.drafts import recipe_text
@@ -44,8 +44,8 @@ class Operands:
         """Raises as :meth:`app.services.search.Search.find` says."""
         items: dict[int, Item] = {}
         photos: dict[int, bytes] = {}
-        texts: dict[int, Payload] = {}
-        recipes: dict[int, Payload] = {}
+        texts: dict[int, EncodePayload] = {}
+        recipes: dict[int, EncodePayload] = {}
         for place, term in enumerate(terms):
             match term.operand:
                 case Item():
@@ -61,7 +61,11 @@ class Operands:
             with timings.stage("fetch"):
                 stored = await self._resources.executors.database(self._stored, items, terms)
         pixels = await self._decode(photos, terms, timings) if photos else {}
-        work = {Operation.ENCODE_PIXELS: pixels, Operation.ENCODE_TEXT: texts, Operation.ENCODE_RECIPE: recipes}
+        work: dict[EncodeOperation, dict[int, EncodePayload]] = {
+            Operation.ENCODE_PIXELS: pixels,
+            Operation.ENCODE_TEXT: texts,
+            Operation.ENCODE_RECIPE: recipes,
+        }
         vectors = {place: item.vector for place, item in stored.items()} | await self._encode(work, terms, timings)
         images = photos.keys() | {place for place, item in stored.items() if item.kind is Kind.IMAGE}
         return Resolved(
@@ -96,7 +100,7 @@ class Operands:
 
     async def _decode(
         self, photos: Mapping[int, bytes], terms: Sequence[QueryTerm], timings: Timings
-    ) -> dict[int, Payload]:
+    ) -> dict[int, EncodePayload]:
         resources = self._resources
         spec = resources.engine.encoder.preprocess
         with timings.stage("decode"):
@@ -107,7 +111,7 @@ class Operands:
                 ),
                 return_exceptions=True,
             )
-        pixels: dict[int, Payload] = {}
+        pixels: dict[int, EncodePayload] = {}
         for place, each in zip(photos, found, strict=True):
             if isinstance(each, PictureError):
                 raise _placed(each, terms[place])
@@ -117,7 +121,10 @@ class Operands:
         return pixels
 
     async def _encode(
-        self, work: Mapping[Operation, Mapping[int, Payload]], terms: Sequence[QueryTerm], timings: Timings
+        self,
+        work: Mapping[EncodeOperation, Mapping[int, EncodePayload]],
+        terms: Sequence[QueryTerm],
+        timings: Timings,
     ) -> dict[int, Float32Array]:
         jobs = {operation: payloads for operation, payloads in work.items() if payloads}
         if not jobs:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from app.engine.types import Done, Operation, Outcome, Payload, Priority
+from app.engine.types import Done, EncodeOperation, EncodePayload, Operation, Outcome, Priority
 from app.services.drafts import (
     Draft,
     PictureDraft,
@@ -110,8 +110,8 @@ class Preparation:
         return found
 
     async def _submit(
-        self, operation: Operation, work: Mapping[Key, Payload], priority: Priority
-    ) -> dict[Key, Outcome]:
+        self, operation: EncodeOperation, work: Mapping[Key, EncodePayload], priority: Priority
+    ) -> dict[Key, Outcome[Float32Array]]:
         if not work:
             return {}
         timeout_s = self._resources.settings.request_timeout_s if priority is Priority.INTERACTIVE else None
@@ -138,7 +138,7 @@ class Preparation:
         )
 
 
-def _settle(draft: Draft, outcome: Outcome) -> None:
+def _settle(draft: Draft, outcome: Outcome[Float32Array]) -> None:
     if isinstance(outcome, Done):
         draft.vector, draft.payload = outcome.value, None
     else:

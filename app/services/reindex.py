@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.engine.types import Done, Engine, Operation, Outcome, Payload, Priority
+from app.engine.types import Done, EncodeOperation, EncodePayload, Engine, Operation, Outcome, Priority
 from app.executors import Executors
 from app.pictures import PictureError, PictureLimits, decode
 from app.services.drafts import recipe_text
@@ -87,7 +87,7 @@ class Reindexer:
 
     async def _fill(self, new: Generation, kind: Kind, pks: Sequence[int], failures: list[str]) -> int:
         items = await self.executors.database(self.catalogue.get_many, kind, pks)
-        payloads: list[Payload] = []
+        payloads: list[EncodePayload] = []
         encodable: list[tuple[int, str, str]] = []  # pk, digest, name for messages
         for item in items:
             name = f"{kind} {item.id!r}"
@@ -99,11 +99,11 @@ class Reindexer:
                 encodable.append((item.pk, item.digest, name))
         if not payloads:
             return 0
-        operation = Operation.ENCODE_RECIPE if kind is Kind.RECIPE else Operation.ENCODE_PIXELS
+        operation: EncodeOperation = Operation.ENCODE_RECIPE if kind is Kind.RECIPE else Operation.ENCODE_PIXELS
         outcomes = await self.engine.submit(operation, payloads, priority=Priority.BULK)
         return await self._store(new, encodable, outcomes, failures)
 
-    async def _payload(self, item: StoredRecipe | StoredImage) -> Payload:
+    async def _payload(self, item: StoredRecipe | StoredImage) -> EncodePayload:
         if isinstance(item, StoredRecipe):
             return recipe_text(item.recipe)
         return await self.executors.decode(self._pixels, item.picture.blob)
@@ -116,7 +116,7 @@ class Reindexer:
         self,
         new: Generation,
         encoded: Sequence[tuple[int, str, str]],
-        outcomes: Sequence[Outcome],
+        outcomes: Sequence[Outcome[Float32Array]],
         failures: list[str],
     ) -> int:
         """Keep the vectors of content that is still as it was encoded; returns how many."""

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -20,11 +21,20 @@ from app.engine.types import (
     Operation,
     Outcome,
     Payload,
+    PhotoToCaption,
     Priority,
     SaturatedError,
     UnavailableError,
 )
-from models.types import EncoderInfo, Float32Array, ImagePreprocess, RecipeText
+from models.captioning.types import (
+    Caption,
+    CaptionedWord,
+    CaptionerInfo,
+    CaptionOptionError,
+    CaptionOptions,
+    check_options,
+)
+from models.types import EncoderInfo, Float32Array, ImagePreprocess, RecipeText, UInt8Array
 
 DIM = 64
 COLOURS = {
@@ -52,13 +62,16 @@ def text_vector(text: str) -> Float32Array:
 
 def pixels_vector(pixels: np.ndarray) -> Float32Array:
     """The sum of the foods whose colours the pixels are nearest to."""
-    flat = pixels.reshape(-1, 3).astype(np.float32)
-    names = list(COLOURS)
-    palette = np.array([COLOURS[name] for name in names], dtype=np.float32)
-    nearest = np.argmin(((flat[:, None] - palette[None]) ** 2).sum(axis=2), axis=1)
-    shares = np.bincount(nearest, minlength=len(names)) / len(flat)
-    total = np.sum([share * word_vector(name) for name, share in zip(names, shares, strict=True)], axis=0)
+    nearest = foods_of(pixels)
+    shares = np.bincount(nearest.ravel(), minlength=len(COLOURS)) / nearest.size
+    total = np.sum([share * word_vector(name) for name, share in zip(COLOURS, shares, strict=True)], axis=0)
     return np.asarray(total / np.linalg.norm(total), dtype=np.float32)
+
+
+def foods_of(pixels: np.ndarray) -> np.ndarray:
+    """(rows, columns): which of COLOURS, by its place, each pixel is nearest to."""
+    palette = np.array(list(COLOURS.values()), dtype=np.float32)
+    return np.asarray(np.argmin(((pixels[:, :, None].astype(np.float32) - palette) ** 2).sum(axis=3), axis=2))
 
 
 def picture(*foods: str, size: tuple[int, int] = (96, 64), format: str = "PNG") -> bytes:  # noqa: A002
@@ -73,12 +86,62 @@ def picture(*foods: str, size: tuple[int, int] = (96, 64), format: str = "PNG") 
     return buffer.getvalue()
 
 
-class FakeEngine:
-    """Implements :class:`app.engine.types.Engine`. ``gate``: when set to an unset event, work waits for it."""
+CAPTIONER = CaptionerInfo(
+    name="fake-captions",
+    fingerprint="c" * 64,
+    preprocess=ImagePreprocess(size=14, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+    styles=("general", "dish"),
+    grid=(7, 7),
+    vocabulary=len(COLOURS) + 5,
+    device="cpu",
+    parameters=0,
+    licence="Apache-2.0",
+)
 
-    def __init__(self, *, fingerprint: str = "f" * 64) -> None:
+
+def captions_of(pixels: UInt8Array, options: CaptionOptions, info: CaptionerInfo = CAPTIONER) -> tuple[Caption, ...]:
+    """The foods that a photo shows, most of it first: ``a photo of rice and tomato``, or as a dish ``rice tomato``.
+
+    Each further caption begins with the next food and is less likely. Where a word is a food, attention is where
+    its colour is; elsewhere it is even.
+    """
+    check_options(info, options)
+    style = info.styles[-1] if options.style == "auto" else options.style
+    nearest = foods_of(pixels)
+    shares = np.bincount(nearest.ravel(), minlength=len(COLOURS))
+    foods = [list(COLOURS)[place] for place in np.argsort(-shares, kind="stable") if shares[place]]
+    captions = []
+    for place in range(options.num_captions):
+        turn = place % len(foods)
+        named = foods[turn:] + foods[:turn]
+        words = named if style == "dish" else ["a", "photo", "of", *" and ".join(named).split()]
+        words = words[: options.max_words]
+        scored = tuple(CaptionedWord(word, -0.1 * (place + 1)) for word in words)
+        maps = np.stack([_attention(word, nearest) for word in words]) if options.attention else None
+        total = sum(word.log_probability for word in scored) - 0.1
+        captions.append(Caption(" ".join(words), scored, total, maps, style))
+    return tuple(captions)
+
+
+def _attention(word: str, nearest: np.ndarray) -> Float32Array:
+    shown = nearest == list(COLOURS).index(word) if word in COLOURS else np.ones_like(nearest)
+    rows, columns = (side // 7 for side in nearest.shape)
+    cells = shown.reshape(7, rows, 7, columns).sum(axis=(1, 3)).astype(np.float32)
+    return np.asarray(cells / cells.sum(), dtype=np.float32)
+
+
+class FakeEngine:
+    """Implements :class:`app.engine.types.Engine`. ``gate``: when set to an unset event, work waits for it.
+
+    ``unavailable`` takes down all of it, ``captioner_down`` the captioner alone; ``captioner=None`` is a service
+    whose settings ask for none. ``encoded`` has all work that was let through, captions too.
+    """
+
+    def __init__(self, *, fingerprint: str = "f" * 64, captioner: CaptionerInfo | None = CAPTIONER) -> None:
         self.saturated = False
         self.unavailable = False
+        self.captioner_down = False
+        self.captioner_info = captioner
         self.gate: asyncio.Event | None = None
         self.encoded: list[tuple[Operation, Payload]] = []
         self.cancelled = 0
@@ -106,6 +169,12 @@ class FakeEngine:
             raise UnavailableError("the encoder is not loaded")
         return self.info
 
+    @property
+    def captioner(self) -> CaptionerInfo | None:
+        if not self._started:
+            raise UnavailableError("the captioner is not loaded")
+        return self.captioner_info
+
     async def submit(
         self,
         operation: Operation,
@@ -113,11 +182,15 @@ class FakeEngine:
         *,
         timeout_s: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
-    ) -> list[Outcome]:
+    ) -> list[Outcome[Any]]:
         if self.saturated:
             raise SaturatedError(2.5)
         if self.unavailable:
             raise UnavailableError("the worker died")
+        if operation is Operation.CAPTION and self.captioner_info is None:
+            raise UnavailableError("no model of this service can caption")
+        if operation is Operation.CAPTION and self.captioner_down:
+            raise UnavailableError("the captioner is not available: the worker died")
         if self.gate is not None:
             self.waiting += 1
             try:
@@ -132,16 +205,29 @@ class FakeEngine:
 
     def health(self) -> EngineHealth:
         ready = self._started and not self.unavailable
-        state = LaneState.READY if ready else LaneState.FAILED
-        detail = "" if ready else "the worker died"
-        lane = LaneHealth("encoder", state, detail, 0, 0, len(self.encoded), 0, "cpu")
-        return EngineHealth(ready=ready, lanes=(lane,))
+        lanes = [_lane("encoder", ready, len(self.encoded))]
+        if self.captioner_info is not None:
+            lanes.append(_lane("captioner", ready and not self.captioner_down, 0))
+        return EngineHealth(ready=ready, lanes=tuple(lanes))
 
-    @staticmethod
-    def _one(item: Payload) -> Outcome:
+    def _one(self, item: Payload) -> Outcome[Any]:
         if isinstance(item, str):
             return Failed("the text is unfit") if "unfit" in item else Done(text_vector(item))
         if isinstance(item, RecipeText):
             text = " ".join([item.title, *item.ingredients, *item.instructions])
             return Failed("the recipe is unfit") if "unfit" in text else Done(text_vector(text))
+        if isinstance(item, PhotoToCaption):
+            return self._captions(item)
         return Done(pixels_vector(item))
+
+    def _captions(self, item: PhotoToCaption) -> Outcome[tuple[Caption, ...]]:
+        assert self.captioner_info is not None
+        try:
+            return Done(captions_of(item.pixels, item.options, self.captioner_info))
+        except CaptionOptionError as error:
+            return Failed(str(error))
+
+
+def _lane(name: str, ready: bool, completed: int) -> LaneHealth:
+    state, detail = (LaneState.READY, "") if ready else (LaneState.FAILED, "the worker died")
+    return LaneHealth(name, state, detail, 0, 0, completed, 0, "cpu")

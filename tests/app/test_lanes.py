@@ -12,7 +12,7 @@ import pytest
 from app.engine.lane import Lane
 from app.engine.limits import LaneLimits
 from app.engine.local import LocalEngine
-from app.engine.types import Operation, Payload, Value
+from app.engine.types import ENCODE_OPERATIONS, Operation, Payload, Value
 from app.engine.workers import ItemError
 from app.factory import create_app
 from app.settings import Settings
@@ -26,14 +26,18 @@ pytestmark = pytest.mark.anyio
 class _Worker:
     """Encodes as :class:`FakeEngine` does. ``die`` in a text kills it, ``unfit`` is the item's fault."""
 
-    operations = frozenset(Operation)
+    operations = ENCODE_OPERATIONS
     device = "cpu"
+    is_alive = True
 
     def __init__(self) -> None:
         self.info: EncoderInfo | None = None
         self.gate = threading.Event()
         self.gate.set()
         self.batches: list[int] = []
+
+    def abort(self) -> bool:
+        return False
 
     def load(self) -> None:
         self.info = FakeEngine().info

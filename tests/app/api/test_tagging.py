@@ -121,7 +121,7 @@ async def test_what_was_encoded_before_a_failure_is_kept(tagging: Service, monke
     await tagging.put_image("x", picture("tomato"))
     submit = tagging.engine.submit
 
-    async def fails_at_the_second(operation: Operation, items: Sequence[Payload], **how: Any) -> list[Outcome]:
+    async def fails_at_the_second(operation: Operation, items: Sequence[Payload], **how: Any) -> list[Outcome[Any]]:
         tagging.engine.saturated = bool(tagging.engine.encoded) and tagging.engine.encoded[-1][0] is operation
         return await submit(operation, items, **how)
 

@@ -18,7 +18,7 @@ class HaltingEngine(FakeEngine):
 
     _left = 4
 
-    async def submit(self, *args: Any, **kwargs: Any) -> list[Outcome]:
+    async def submit(self, *args: Any, **kwargs: Any) -> list[Outcome[Any]]:
         self._left -= 1
         if self._left < 0:
             await asyncio.Event().wait()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from app.engine.types import Done, Operation, Outcome, Payload, Value
+from app.engine.types import ENCODE_OPERATIONS, Done, Operation, Outcome, Payload, Value
 from app.engine.workers import ItemError
-from models.types import EncoderInfo, ImagePreprocess
+from models.types import EncoderInfo, Float32Array, ImagePreprocess
 
 PATIENCE_S = 30.0  # how long a test waits for what must happen; never asserted on
 
@@ -19,13 +20,13 @@ def info(fingerprint: str = "f" * 64, dim: int = 4) -> EncoderInfo:
     return EncoderInfo("fake", fingerprint, dim, preprocess, "cpu", 0, "Apache-2.0")
 
 
-def vector(text: str) -> Value:
+def vector(text: str) -> Float32Array:
     """What the fake answers: the text's characters summed up in a few ways, so that two texts rarely agree."""
     codes = [ord(each) for each in text]
     return np.array([1.0, len(codes), sum(codes), sum(i * c for i, c in enumerate(codes))], np.float32)
 
 
-def values(outcomes: Sequence[Outcome]) -> list[list[float]]:
+def values(outcomes: Sequence[Outcome[Any]]) -> list[list[float]]:
     return [each.value.tolist() if isinstance(each, Done) else [] for each in outcomes]
 
 
@@ -42,8 +43,9 @@ class FakeWorker:
     that came in.
     """
 
-    operations = frozenset(Operation)
+    operations: frozenset[Operation] = ENCODE_OPERATIONS
     device = "fake:0"
+    is_alive = True
 
     def __init__(self) -> None:
         self.info: EncoderInfo | None = None
@@ -58,6 +60,9 @@ class FakeWorker:
         self.self_test_errors: list[BaseException] = []
         self.load_gate = threading.Event()
         self.load_gate.set()
+
+    def abort(self) -> bool:
+        return False
 
     def load(self) -> None:
         assert self.load_gate.wait(PATIENCE_S)

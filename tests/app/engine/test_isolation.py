@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.engine.checks import check_vector
 from app.engine.isolation import is_out_of_memory, run_isolated
 from app.engine.types import Done, Failed, Operation
 from app.engine.workers import WorkerDiedError
@@ -11,7 +12,9 @@ from tests.app.engine.fakes import FakeWorker, vector
 
 
 def isolated(worker: FakeWorker, texts: list[str]):  # type: ignore[no-untyped-def]
-    return run_isolated(lambda payloads: worker.run(Operation.ENCODE_TEXT, payloads), texts, 4)
+    return run_isolated(
+        lambda payloads: worker.run(Operation.ENCODE_TEXT, payloads), texts, lambda value: check_vector(value, 4)
+    )
 
 
 @given(st.lists(st.sampled_from(["a", "bc", "poison", "unfit", "nan", "zero", "wide", "double", "short"]), min_size=1))

@@ -188,7 +188,7 @@ def test_lanes_that_disagree_do_not_start() -> None:
     async def main() -> None:
         other = FakeWorker()
         other.next_info = info(fingerprint="0" * 64)
-        with pytest.raises(UnavailableError, match="different encoders"):
+        with pytest.raises(UnavailableError, match="encoder-0 and encoder-1 hold different models"):
             async with running(FakeWorker(), other):
                 pass
 

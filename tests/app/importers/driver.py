@@ -16,7 +16,7 @@ from tests.app.importers.runtime import import_into
 
 
 class SlowEngine(FakeEngine):
-    async def submit(self, *args: Any, **kwargs: Any) -> list[Outcome]:
+    async def submit(self, *args: Any, **kwargs: Any) -> list[Outcome[Any]]:
         await asyncio.sleep(0.15)
         return await super().submit(*args, **kwargs)
 

@@ -183,7 +183,7 @@ class _HeldEngine(FakeEngine):
         super().__init__()
         self.entered = asyncio.Event()
 
-    async def submit(self, *args: Any, **kwargs: Any) -> list[Outcome]:
+    async def submit(self, *args: Any, **kwargs: Any) -> list[Outcome[Any]]:
         self.entered.set()
         await asyncio.Event().wait()
         raise AssertionError("an event that nobody sets")

@@ -37,7 +37,7 @@ class _OtherEngine(FakeEngine):
         super().__init__(fingerprint="0" * 64)
         self.lives = lives
 
-    async def submit(self, *args: Any, **kwargs: Any) -> list[Outcome]:
+    async def submit(self, *args: Any, **kwargs: Any) -> list[Outcome[Any]]:
         if self.lives <= 0:
             raise UnavailableError("the worker died")
         self.lives -= 1

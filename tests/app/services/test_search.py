@@ -44,7 +44,7 @@ async def test_what_vanishes_during_a_search_makes_room(service: Service, monkey
 async def test_what_nobody_waits_for_is_dropped(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     submit = service.engine.submit
 
-    async def no_recipes(operation: Operation, items: Sequence[Payload], **how: Any) -> list[Outcome]:
+    async def no_recipes(operation: Operation, items: Sequence[Payload], **how: Any) -> list[Outcome[Any]]:
         if operation is Operation.ENCODE_RECIPE:
             await asyncio.sleep(0)
             raise SaturatedError(1.0)

@@ -58,7 +58,7 @@ async def test_a_failure_is_not_kept() -> None:
 async def test_a_refused_word_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = FakeEngine()
 
-    async def refuse(_: Operation, items: Sequence[Payload], **__: Any) -> list[Outcome]:
+    async def refuse(_: Operation, items: Sequence[Payload], **__: Any) -> list[Outcome[Any]]:
         return [Failed("too odd") for _ in items]
 
     monkeypatch.setattr(engine, "submit", refuse)

@@ -13,9 +13,11 @@ import pytest
 from PIL import Image
 
 import models
+from app.engine.encoder_worker import EncoderWorker
 from app.engine.local import LocalEngine
-from app.engine.types import Done, Failed, Operation, Payload
-from app.engine.workers import EncoderWorker, ItemError, SelfTestError, Worker, WorkerDiedError, WorkerSpec
+from app.engine.specs import EncoderSpec
+from app.engine.types import ENCODE_OPERATIONS, Done, Failed, Operation, Payload
+from app.engine.workers import ItemError, SelfTestError, Worker, WorkerDiedError
 from models.types import EncoderInfo, EncoderUnavailableError, Float32Array, RecipeText, UInt8Array
 from tests.app.engine.fakes import info
 
@@ -71,16 +73,16 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def loaded(registry: dict[str, Any]) -> EncoderWorker:
-    worker = WorkerSpec("encoder", "some-encoder", "cpu", threads=3).build()
+    worker = EncoderSpec("encoder", "some-encoder", "cpu", threads=3).build()
     worker.load()
     return worker
 
 
 def test_a_spec_travels_and_builds_its_worker(registry: dict[str, Any]) -> None:
-    asked = WorkerSpec("encoder", "some-encoder", "cpu", threads=3, runtime="openvino", cache=Path("kept"))
+    asked = EncoderSpec("encoder", "some-encoder", "cpu", threads=3, runtime="openvino", cache=Path("kept"))
     spec = pickle.loads(pickle.dumps(asked))
     worker: Worker = spec.build()
-    assert worker.operations == frozenset(Operation)
+    assert worker.operations == ENCODE_OPERATIONS
     assert (worker.device, worker.info) == ("cpu", None)
     worker.load()
     worker.self_test()
@@ -152,7 +154,7 @@ def test_the_models_own_words_about_a_failed_load_are_passed_on() -> None:
 @pytest.mark.skipif(not SHIPPED.is_dir(), reason="the shipped weights (models/weights/tastespace-lite) are missing")
 def test_the_shipped_encoder_behind_the_engine() -> None:
     async def main() -> None:
-        engine = LocalEngine.from_specs([WorkerSpec("encoder", "tastespace-lite", threads=2)])
+        engine = LocalEngine.from_specs([EncoderSpec("encoder", "tastespace-lite", threads=2)])
         await engine.start()
         try:
             size = engine.encoder.preprocess.size

@@ -1,0 +1,44 @@
+"""What a worker answers is checked, not believed: each operation's values are held to what it promises."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from app.engine.types import ENCODE_OPERATIONS, Done, Failed, ModelInfo, Operation, Outcome, Value
+from models.captioning.types import Caption
+from models.types import EncoderInfo, Float32Array
+
+
+def check_value(operation: Operation, value: object, info: ModelInfo | None) -> Outcome[Value]:
+    """``value`` as :class:`app.engine.types.Operation` promises it, or why it isn't. ``info`` is the loaded model's."""
+    if operation in ENCODE_OPERATIONS:
+        return check_vector(value, info.dim if isinstance(info, EncoderInfo) else None)
+    return check_captions(value)
+
+
+def check_vector(value: object, dim: int | None) -> Outcome[Float32Array]:
+    """A float32 row of width ``dim`` (None: any), finite, not zero."""
+    if not isinstance(value, np.ndarray) or value.dtype != np.float32 or value.ndim != 1:
+        return Failed("the model gave something else than a float32 vector for this item")
+    if dim is not None and value.shape != (dim,):
+        return Failed(f"the model gave a vector of width {value.shape[0]} instead of {dim} for this item")
+    if not np.isfinite(value).all() or not value.any():
+        return Failed("the model gave a vector without a direction (not finite, or zero) for this item")
+    return Done(value)
+
+
+def check_captions(value: object) -> Outcome[tuple[Caption, ...]]:
+    """At least one caption, each with a finite log-probability and, where it has maps, one for each word."""
+    if not isinstance(value, tuple) or not all(isinstance(each, Caption) for each in value):
+        return Failed("the model gave something else than captions for this item")
+    if not value:
+        return Failed("the model found no caption for this item")
+    for caption in value:
+        if not math.isfinite(caption.log_probability):
+            return Failed("the model gave a caption without a probability (not finite) for this item")
+        maps = caption.attention
+        if maps is not None and (len(maps) != len(caption.words) or not np.isfinite(maps).all()):
+            return Failed("the model gave a caption without one attention map for each word for this item")
+    return Done(value)

@@ -1,0 +1,42 @@
+"""What each lane's worker is made from: picklable, and plain until :meth:`build`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.engine.caption_worker import CaptionWorker
+from app.engine.encoder_worker import EncoderWorker
+from models.runtime.types import RuntimeChoice
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """The recipe of an encoder worker; a :class:`app.engine.workers.ModelSpec`.
+
+    ``encoder``, ``runtime`` and ``cache`` are those of :func:`models.registry.load_encoder`. ``threads`` bounds the
+    model's threads in the worker's process (0: the runtime's own choice).
+    """
+
+    name: str
+    encoder: str
+    device: str = "cpu"
+    threads: int = 0
+    runtime: RuntimeChoice = "auto"
+    cache: Path | None = None
+
+    def build(self) -> EncoderWorker:
+        return EncoderWorker(self.encoder, self.device, self.threads, runtime=self.runtime, cache=self.cache)
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionerSpec:
+    """The recipe of a caption worker; ``captioner`` is that of :func:`models.captioning.loading.load_captioner`."""
+
+    name: str
+    captioner: str
+    device: str = "cpu"
+    threads: int = 0
+
+    def build(self) -> CaptionWorker:
+        return CaptionWorker(self.captioner, self.device, self.threads)
