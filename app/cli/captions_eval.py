@@ -13,6 +13,7 @@ import typer
 
 from app.cli.common import DeviceOption, EncoderOption, RuntimeOption, load_encoder, load_settings, stderr, stdout
 from app.cli.progress import StageProgress
+from models.captioning.loading import DEFAULT_CAPTIONER
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -37,8 +38,12 @@ def captions(
     ] = None,
     beams: Annotated[int, typer.Option(min=1, max=20, help="Hypotheses of the beam search; 1 is greedy.")] = 5,
     captioner: Annotated[
-        Path | None, typer.Option("--captioner", help="Folder of captioner weights (default: those shipped).")
-    ] = None,
+        str,
+        typer.Option(
+            "--captioner",
+            help="tastespace-captions, tell:FOLDER or just FOLDER, huggingface:NAME_OR_FOLDER, coca:MODEL/PRETRAINED.",
+        ),
+    ] = DEFAULT_CAPTIONER,
     neighbours: Annotated[bool, typer.Option(help="Measure the captions of the nearest training photos, too.")] = True,
     cache: Annotated[
         Path | None,
@@ -61,10 +66,10 @@ def captions(
             raise typer.BadParameter(f"{file.parent} is not a folder", param_hint=name)
     settings = load_settings(ctx, encoder=encoder, device=device, runtime=runtime)
     from models.captioning.loading import load_captioner
-    from models.captioning.weights import SHIPPED_CAPTIONS
     from models.evaluation.captions import evaluate_captions
 
-    loaded = load_captioner(captioner or SHIPPED_CAPTIONS, settings.device)
+    spec = f"tell:{captioner}" if Path(captioner).is_dir() else captioner
+    loaded = load_captioner(spec, settings.device)
     with StageProgress(stderr()) as progress:
         report = evaluate_captions(
             loaded,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
 
 from models.captioning.decoder import AttentionDecoder
 from models.captioning.search import Hypothesis, SearchSettings, beam_search
+from models.captioning.style import StyleGate
 from models.captioning.types import (
     Caption,
     CaptionedWord,
     CaptionerInfo,
     CaptionOptions,
+    CaptionStyle,
+    RequestedStyle,
     check_options,
 )
 from models.captioning.vision import MapTower
@@ -30,6 +33,8 @@ class TellCaptioner:
     Args:
         tower, decoder: on one device; both are put into evaluation mode.
         search: of whatever the options don't say.
+        gate: tells dishes from other photos, for captions in the style ``auto``; None: those are ``general`` where
+            that style is known.
         name, fingerprint, licence, description: for ``info``.
     """
 
@@ -40,13 +45,14 @@ class TellCaptioner:
         vocabulary: CaptionVocabulary,
         search: SearchSettings,
         *,
+        gate: StyleGate | None = None,
         name: str,
         fingerprint: str = "",
         licence: str = "",
         description: str = "",
     ) -> None:
         self.tower, self.decoder = tower.eval(), decoder.eval().requires_grad_(False)
-        self.vocabulary, self.search = vocabulary, search
+        self.vocabulary, self.search, self.gate = vocabulary, search, gate
         self._device = next(decoder.parameters()).device
         self._info = CaptionerInfo(
             name=name,
@@ -89,22 +95,39 @@ class TellCaptioner:
         Raises CaptionOptionError as :meth:`caption_pixels` does.
         """
         check_options(self._info, options)
+        captions: list[list[Caption]] = [[] for _ in maps]
+        styles = self._styles(maps, options.style)
+        for style in dict.fromkeys(styles):
+            rows = [row for row, each in enumerate(styles) if each == style]
+            for row, found in zip(rows, self._write(maps[rows], style, options), strict=True):
+                captions[row] = found
+        return captions
+
+    def _styles(self, maps: Float32Array, style: RequestedStyle) -> list[CaptionStyle]:
+        """The style that each photo is captioned in."""
+        if style != "auto":
+            return [style] * len(maps)
+        known = self._info.styles
+        if self.gate is None or len(known) == 1:
+            return ["general" if "general" in known else known[0]] * len(maps)
+        return ["dish" if dish else "general" for dish in self.gate.is_dish(maps)]
+
+    def _write(self, maps: Float32Array, style: CaptionStyle, options: CaptionOptions) -> Iterator[list[Caption]]:
+        """Captions of one style: a batch of the search has one start token."""
         settings = replace(
             self.search,
             beams=options.beams,
             max_words=options.max_words,
             min_words=min(self.search.min_words, options.max_words),
         )
+        token, never = self.vocabulary.start(style), self.vocabulary.never_written
         most = max(1, _CAPTIONS_PER_BATCH // options.beams)
-        captions: list[list[Caption]] = []
         for start in range(0, len(maps), most):
             memory = self.decoder.memory(torch.from_numpy(maps[start : start + most]).to(self._device))
-            token, never = self.vocabulary.start(options.style), self.vocabulary.never_written
-            found = beam_search(self.decoder, memory, token, settings, never)
-            captions += [self._captions(each[: options.num_captions], options.attention) for each in found]
-        return captions
+            for found in beam_search(self.decoder, memory, token, settings, never):
+                yield self._captions(found[: options.num_captions], style, options.attention)
 
-    def _captions(self, found: Sequence[Hypothesis], attention: bool) -> list[Caption]:
+    def _captions(self, found: Sequence[Hypothesis], style: CaptionStyle, attention: bool) -> list[Caption]:
         rows, columns = self.tower.config.grid
         captions: list[Caption] = []
         for each in found:
@@ -117,6 +140,7 @@ class TellCaptioner:
                     words=tuple(CaptionedWord(word, gain) for word, gain in spoken),
                     log_probability=sum(each.log_probabilities),
                     attention=each.attention.numpy().reshape(-1, rows, columns) if attention else None,
+                    style=style,
                 )
             )
         return captions

@@ -1,55 +1,43 @@
-"""From a folder of weights to a ready captioner."""
+"""From a setting to a loaded captioner. Importing this module imports no torch; loading does."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict
 from pathlib import Path
 
-from models.captioning.captioner import TellCaptioner
-from models.captioning.decoder import AttentionDecoder
-from models.captioning.types import CaptionerUnavailableError
-from models.captioning.vision import MapTower
-from models.captioning.weights import REMEDY, SHIPPED_CAPTIONS, CaptionerManifest, load_captioner_weights
-from models.joint.loading import parse_device
-from models.types import EncoderUnavailableError
+from models.captioning.types import Captioner, CaptionerUnavailableError
+
+DEFAULT_CAPTIONER = "tastespace-captions"
+#: The captioner that ships with the code.
+SHIPPED_CAPTIONS = Path(__file__).parent.parent / "weights" / DEFAULT_CAPTIONER
 
 
-def load_captioner(folder: Path = SHIPPED_CAPTIONS, device: str = "cpu") -> TellCaptioner:
-    """The captioner whose trained weights lie in ``folder``.
+def load_captioner(spec: str = DEFAULT_CAPTIONER, device: str = "cpu") -> Captioner:
+    """Load a captioner.
+
+    Args:
+        spec: ``tastespace-captions`` (ships with the code), ``tell:FOLDER`` (trained by ``tastespace train
+            captioner``), ``huggingface:NAME_OR_FOLDER`` (a captioner of transformers, such as
+            ``Salesforce/blip-image-captioning-base``), ``coca:MODEL/PRETRAINED`` (fetched by open_clip, such as
+            ``coca_ViT-B-32/mscoco_finetuned_laion2b_s13b_b90k``) or ``coca:MODEL@FILE`` (a local checkpoint).
+        device: a torch device, such as ``cpu`` or ``cuda:0``.
 
     Raises:
-        CaptionerUnavailableError: weights, backbone or device are missing, changed or don't fit each other.
+        CaptionerUnavailableError: with one sentence that says what is missing.
     """
-    weights = load_captioner_weights(folder)
-    manifest = weights.manifest
-    try:
-        where = parse_device(device)
-        tower = MapTower(manifest.vision, weights.tower)
-        if tower.width != manifest.decoder.features:
-            raise ValueError(f"the map has {tower.width} channels, the decoder takes {manifest.decoder.features}")
-        decoder = AttentionDecoder(manifest.decoder)
-        decoder.load_state_dict(dict(weights.decoder))
-    except EncoderUnavailableError as error:
-        raise CaptionerUnavailableError(str(error)) from error
-    except (RuntimeError, ValueError) as error:
-        raise CaptionerUnavailableError(
-            f"the weights in {folder} don't fit their own configuration: {error}; {REMEDY}"
-        ) from error
-    return TellCaptioner(
-        tower.to(where),
-        decoder.to(where),
-        weights.vocabulary,
-        manifest.search,
-        name=manifest.model,
-        fingerprint=captioner_fingerprint(manifest),
-        licence=manifest.licence,
-        description=str(manifest.training.get("data", "")),
+    kind, _, rest = spec.partition(":")
+    if spec == DEFAULT_CAPTIONER or (kind == "tell" and rest):
+        from models.captioning.tell import load_tell
+
+        return load_tell(SHIPPED_CAPTIONS if spec == DEFAULT_CAPTIONER else Path(rest), device)
+    if kind == "huggingface" and rest:
+        from models.captioning.huggingface import load_huggingface
+
+        return load_huggingface(rest, device)
+    if kind == "coca" and rest:
+        from models.captioning.coca import load_coca
+
+        return load_coca(rest, device)
+    raise CaptionerUnavailableError(
+        f"no captioner is called {spec!r}; use {DEFAULT_CAPTIONER}, tell:FOLDER, huggingface:NAME_OR_FOLDER, "
+        "coca:MODEL/PRETRAINED or coca:MODEL@FILE"
     )
-
-
-def captioner_fingerprint(manifest: CaptionerManifest) -> str:
-    """Hex sha256 over weights, words, tower, shape, preprocessing and search: equal ones write equal captions."""
-    record = {name: value for name, value in asdict(manifest).items() if name not in ("training", "metrics", "licence")}
-    return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()

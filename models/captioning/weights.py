@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -21,6 +22,7 @@ from torch import Tensor
 from models.backbones import VISION_FILES
 from models.captioning.decoder import DecoderConfig
 from models.captioning.search import SearchSettings
+from models.captioning.style import StyleGate
 from models.captioning.types import CaptionerUnavailableError, CaptionStyle
 from models.captioning.vision import MAP_STAGES, VisionConfig, tensors_digest
 from models.captioning.vocabulary import CaptionVocabulary
@@ -30,10 +32,8 @@ FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
 VOCABULARY_FILE = "vocabulary.txt"
 MANIFEST_FILE = "manifest.json"
-#: The captioner that ships with the code.
-SHIPPED_CAPTIONS = Path(__file__).parent.parent / "weights" / "tastespace-captions"
 REMEDY = "make one with `tastespace train captioner`"
-_DECODER, _TOWER = "decoder.", "trunk."
+_DECODER, _TOWER, _GATE = "decoder.", "trunk.", "gate."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +61,14 @@ class CaptionerManifest:
 
 @dataclass(frozen=True, slots=True)
 class CaptionerWeights:
-    """What :func:`load_captioner_weights` reads; ``tower`` has the tuned tensors by their names in timm's network."""
+    """What :func:`load_captioner_weights` reads; ``tower`` has the tuned tensors by their names in timm's network,
+    ``gate`` is None where the folder has none."""
 
     manifest: CaptionerManifest
     vocabulary: CaptionVocabulary
     decoder: Mapping[str, Tensor]
     tower: Mapping[str, Tensor]
+    gate: StyleGate | None
 
 
 def save_captioner_weights(
@@ -75,13 +77,15 @@ def save_captioner_weights(
     tower: Mapping[str, Tensor],
     vocabulary: CaptionVocabulary,
     manifest: CaptionerManifest,
+    gate: StyleGate | None = None,
 ) -> None:
     """Write weights (as float16), words and manifest into ``folder``; digests are filled in. What was there is
     replaced."""
     folder.mkdir(parents=True, exist_ok=True)
+    chooses = {} if gate is None else {"weight": torch.from_numpy(gate.weight), "bias": torch.tensor(gate.bias)}
     halves = {
         f"{prefix}{name}": tensor.detach().to("cpu", torch.float16).contiguous().clone()
-        for prefix, tensors in ((_DECODER, decoder), (_TOWER, tower))
+        for prefix, tensors in ((_DECODER, decoder), (_TOWER, tower), (_GATE, chooses))
         for name, tensor in tensors.items()
         if not (manifest.decoder.tied and prefix == _DECODER and name == "out.weight")
     }
@@ -122,9 +126,9 @@ def load_captioner_weights(folder: Path) -> CaptionerWeights:
             f"{folder / VOCABULARY_FILE} makes a vocabulary of {len(vocabulary)}, "
             f"the decoder has one of {manifest.decoder.vocabulary}; {REMEDY}"
         )
-    decoder, tower = (
+    decoder, tower, chooses = (
         {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-        for prefix in (_DECODER, _TOWER)
+        for prefix in (_DECODER, _TOWER, _GATE)
     )
     if tensors_digest(tower) != manifest.tower:
         raise CaptionerUnavailableError(
@@ -133,7 +137,19 @@ def load_captioner_weights(folder: Path) -> CaptionerWeights:
         )
     if manifest.decoder.tied and "words.weight" in decoder:
         decoder["out.weight"] = decoder["words.weight"]
-    return CaptionerWeights(manifest, vocabulary, decoder, tower)
+    return CaptionerWeights(manifest, vocabulary, decoder, tower, _read_gate(chooses, manifest, folder))
+
+
+def _read_gate(tensors: Mapping[str, Tensor], manifest: CaptionerManifest, folder: Path) -> StyleGate | None:
+    if not tensors:
+        return None
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if shapes != {"weight": (manifest.decoder.features,), "bias": ()}:
+        raise CaptionerUnavailableError(
+            f"the weights in {folder} have a gate of the shapes {shapes}, "
+            f"the map has {manifest.decoder.features} channels; {REMEDY}"
+        )
+    return StyleGate(np.asarray(tensors["weight"].numpy(), dtype=np.float32), float(tensors["bias"]))
 
 
 def _read(path: Path, manifest: CaptionerManifest) -> bytes:

@@ -23,7 +23,7 @@ _PHOTOS_PER_BATCH = 50
 
 
 class StyleValidation:
-    """Photos of one style that are held back.
+    """Photos of one style that are held back; ``maps`` are theirs.
 
     Args:
         held: the photos; captions are scored against all that was written about them.
@@ -36,7 +36,7 @@ class StyleValidation:
         search: SearchSettings,
     ) -> None:  # fmt: skip
         self.style: CaptionStyle = held.style
-        self._maps: MapTable = cache.maps(held.photos, "whole")
+        self.maps: MapTable = cache.maps(held.photos, "whole")
         self._tower, self._vocabulary, self._search = tower, vocabulary, search
         self._captions = CaptionSet([held], vocabulary)
         self._references = [[tokenize_reference(text) for text in texts] for texts in held.texts]
@@ -58,8 +58,8 @@ class StyleValidation:
 
     def _write(self, decoder: AttentionDecoder) -> Iterator[list[str]]:
         never, start = self._vocabulary.never_written, self._vocabulary.start(self.style)
-        for first in range(0, len(self._maps), _PHOTOS_PER_BATCH):
-            rows = range(first, min(first + _PHOTOS_PER_BATCH, len(self._maps)))
+        for first in range(0, len(self.maps), _PHOTOS_PER_BATCH):
+            rows = range(first, min(first + _PHOTOS_PER_BATCH, len(self.maps)))
             for found in beam_search(decoder, self._memory(decoder, rows), start, self._search, never):
                 words = self._vocabulary.decode(found[0].words) if found else []
                 yield tokenize_reference(detokenize(words))
@@ -77,7 +77,7 @@ class StyleValidation:
 
     @torch.inference_mode()
     def _memory(self, decoder: AttentionDecoder, rows: Sequence[int]) -> Memory:
-        return decoder.memory(finished(self._tower, torch.from_numpy(self._maps.gather(rows))))
+        return decoder.memory(finished(self._tower, torch.from_numpy(self.maps.gather(rows))))
 
 
 def finished(tower: MapTower, stages: Tensor) -> Tensor:

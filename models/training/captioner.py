@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 
 from models.captioning.decoder import AttentionDecoder, DecoderConfig, Memory
+from models.captioning.style import StyleGate
 from models.captioning.types import CaptionStyle
 from models.captioning.vision import MapTower, VisionConfig
 from models.captioning.vocabulary import CaptionVocabulary
@@ -38,6 +40,7 @@ from models.training.optim import cpu_state, descend, follow, mean, parameter_gr
 from models.training.run_folder import RunFolder, RunFolderError, Stateful
 from models.training.self_critical import CaptionReward, self_critical_loss
 from models.training.start import Start
+from models.training.style_gate import MOST_PHOTOS, fit_style_gate, gate_accuracy, map_means, spread_rows
 
 __all__ = ["CaptionerTrainingConfig", "CaptionerTrainingResult", "train_captioner"]
 
@@ -217,6 +220,31 @@ class _Run:
             raise DataError("there is no caption to train on; name a folder of captions or of recipes that has some")
         return [part for part in train if part.photos], [part for part in val if part.photos]
 
+    @cached_property
+    def _gate(self) -> StyleGate | None:
+        """What tells the styles apart where there are two: of each as many photos, in the first view."""
+        photos = self.set.photos_by_style
+        if len(photos) < 2:
+            return None
+        maps, most = self.maps[self.config.views[0]], min(MOST_PHOTOS, *map(len, photos.values()))
+        dishes, others = (
+            map_means(self.tower, maps, spread_rows(photos[style], most)) for style in ("dish", "general")
+        )
+        return fit_style_gate(dishes, others)
+
+    @cached_property
+    def _gate_metrics(self) -> dict[str, float]:
+        """The share of val photos of each style that the gate sends to it."""
+        gate = self._gate
+        if gate is None:
+            return {}
+        return {
+            f"{each.style}_accuracy": gate_accuracy(
+                gate, map_means(self.tower, each.maps, range(len(each.maps))), dish=each.style == "dish"
+            )
+            for each in self.validations
+        }
+
     def _mapped(self, what: str, done: int, total: int) -> None:
         self.report(TrainingProgress("maps", what, done, total))
 
@@ -256,6 +284,13 @@ class _Run:
                     for name, value in (config.settings() | config.second_stage()).items()
                 },
             },
-            metrics={"val, during training": best["metrics"]} if best["metrics"] else {},
+            metrics={
+                name: measured
+                for name, measured in (
+                    ("val, during training", best["metrics"]),
+                    ("automatic style, val", self._gate_metrics),
+                )
+                if measured
+            },
         )
-        save_captioner_weights(config.out, best["weights"], self.start.trunk, self.vocabulary, manifest)
+        save_captioner_weights(config.out, best["weights"], self.start.trunk, self.vocabulary, manifest, self._gate)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from models.captioning.weights import SHIPPED_CAPTIONS
+from models.captioning.loading import DEFAULT_CAPTIONER
 from models.evaluation.caption_neighbours import NeighbourSource
 from models.types import EncoderInfo, Float32Array, ImagePreprocess, UInt8Array
 from tests.app.cli.conftest import Tastespace
@@ -61,7 +61,7 @@ def test_a_table_and_files(tastespace: Tastespace, loaded: list[tuple[object, ..
     for shown in ("colours (general, 3 beams) on val", "nearest", "consensus of 90", "without brevity penalty"):
         assert shown in result.stdout
     assert "SPICE is left out" in result.stdout
-    assert loaded == [(SHIPPED_CAPTIONS, "cpu")]
+    assert loaded == [(DEFAULT_CAPTIONER, "cpu")]
     record = json.loads((tmp_path / "result.json").read_text())
     assert record["bleu1"] == pytest.approx(1)
     assert record["neighbours"] == "vectors of tastespace-lite"
@@ -74,14 +74,17 @@ def test_a_table_and_files(tastespace: Tastespace, loaded: list[tuple[object, ..
 def test_dish_names_of_other_weights_without_neighbours(
     tastespace: Tastespace, loaded: list[tuple[object, ...]], tmp_path: Path
 ) -> None:
-    result = tastespace(
-        *("eval", "captions", "--data", write_titles(tmp_path), "--style", "dish", "--no-neighbours"),
-        *("--captioner", tmp_path / "mine"),
-    )
-    assert result.exit_code == 0, result.output
-    assert "colours (dish, 5 beams) on val" in result.stdout
-    assert "no vectors were given" in result.stdout
-    assert loaded == [(tmp_path / "mine", "cpu")]
+    (tmp_path / "mine").mkdir()
+    data = write_titles(tmp_path)
+    for captioner in (tmp_path / "mine", f"tell:{tmp_path / 'mine'}", "huggingface:some/model"):
+        result = tastespace(
+            *("eval", "captions", "--data", data, "--style", "dish", "--no-neighbours", "--captioner", captioner)
+        )
+        assert result.exit_code == 0, result.output
+        assert "colours (dish, 5 beams) on val" in result.stdout
+        assert "no vectors were given" in result.stdout
+    mine = f"tell:{tmp_path / 'mine'}"
+    assert loaded == [(mine, "cpu"), (mine, "cpu"), ("huggingface:some/model", "cpu")]
 
 
 def test_neighbours_by_frozen_features(

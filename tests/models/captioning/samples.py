@@ -8,6 +8,7 @@ import torch
 
 from models.captioning.decoder import AttentionDecoder, DecoderConfig
 from models.captioning.search import SearchSettings
+from models.captioning.style import StyleGate
 from models.captioning.vision import VisionConfig
 from models.captioning.vocabulary import CaptionVocabulary
 from models.captioning.weights import CaptionerManifest, save_captioner_weights
@@ -35,5 +36,5 @@ def small_manifest(*, vision: VisionConfig = VISION, decoder: DecoderConfig = DE
     )
 
 
-def save_small(folder: Path, tower: dict[str, torch.Tensor] | None = None) -> None:
-    save_captioner_weights(folder, small_decoder().state_dict(), tower or {}, VOCABULARY, small_manifest())
+def save_small(folder: Path, tower: dict[str, torch.Tensor] | None = None, gate: StyleGate | None = None) -> None:
+    save_captioner_weights(folder, small_decoder().state_dict(), tower or {}, VOCABULARY, small_manifest(), gate)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from models.captioning.captioner import TellCaptioner
-from models.captioning.loading import load_captioner
+from models.captioning.style import StyleGate, mean_features
+from models.captioning.tell import load_tell
 from models.captioning.types import Caption, CaptionerUnavailableError, CaptionOptions
 from models.captioning.weights import MANIFEST_FILE
 from models.types import UInt8Array
@@ -24,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def captioner(folder: Path) -> TellCaptioner:
-    return load_captioner(folder)
+    return load_tell(folder)
 
 
 def _photos(count: int) -> UInt8Array:
@@ -67,12 +68,44 @@ def test_maps_come_where_they_are_asked_for(captioner: TellCaptioner) -> None:
 
 def test_styles_differ_and_neighbours_do_not_matter(captioner: TellCaptioner) -> None:
     photos = _photos(12)
-    options = CaptionOptions(beams=2)
+    options = CaptionOptions("general", beams=2)
     general = captioner.caption_pixels(photos, options)
     dishes = captioner.caption_pixels(photos, CaptionOptions("dish", beams=2))
     assert any(a[0].log_probability != b[0].log_probability for a, b in zip(general, dishes, strict=True))
     for photo in (0, 11):
         _same(captioner.caption_pixels(photos[photo : photo + 1], options)[0][0], general[photo][0])
+
+
+def test_without_a_gate_captions_are_general(captioner: TellCaptioner) -> None:
+    photos = _photos(3)
+    found = captioner.caption_pixels(photos, CaptionOptions())
+    assert captioner.gate is None
+    assert {caption.style for [caption] in found} == {"general"}
+    for [auto], [general] in zip(found, captioner.caption_pixels(photos, CaptionOptions("general")), strict=True):
+        _same(auto, general)
+    [[dish]] = captioner.caption_pixels(photos[:1], CaptionOptions("dish"))
+    assert dish.style == "dish"
+
+
+def test_a_gate_chooses_the_style_of_each_photo(captioner: TellCaptioner, tmp_path: Path) -> None:
+    """Photos take turns in brightness; some channel tells the bright ones, which shall be dishes."""
+    photos = _photos(6)
+    photos[::2] //= 8
+    means = mean_features(captioner.feature_maps(photos))
+    bright, dark = means[1::2], means[::2]
+    gap = bright.min(axis=0) - dark.max(axis=0)
+    channel = int(gap.argmax())
+    assert gap[channel] > 0
+    weight = np.zeros(1280, dtype=np.float32)
+    weight[channel] = 64
+    save_small(tmp_path, gate=StyleGate(weight, -32 * float(bright[:, channel].min() + dark[:, channel].max())))
+    gated = load_tell(tmp_path)
+    styles = {style: gated.caption_pixels(photos, CaptionOptions(style)) for style in ("general", "dish")}
+    found = gated.caption_pixels(photos, CaptionOptions())
+    assert [caption.style for [caption] in found] == ["general", "dish"] * 3
+    for place, [caption] in enumerate(found):
+        _same(caption, styles[caption.style][place][0])
+    assert gated.info.fingerprint != captioner.info.fingerprint
 
 
 def test_the_callers_limits_count(captioner: TellCaptioner) -> None:
@@ -87,20 +120,20 @@ def test_what_is_no_photo_is_refused(captioner: TellCaptioner) -> None:
 
 def test_loading_twice_gives_one_fingerprint_which_knows_the_search(folder: Path, tmp_path: Path) -> None:
     save_small(tmp_path)
-    assert load_captioner(tmp_path).info.fingerprint == load_captioner(folder).info.fingerprint
+    assert load_tell(tmp_path).info.fingerprint == load_tell(folder).info.fingerprint
     path = tmp_path / MANIFEST_FILE
     record = json.loads(path.read_text())
     record["search"]["length_alpha"] = 0.1
     record["metrics"] = {"val": 1}
     path.write_text(json.dumps(record))
-    assert load_captioner(tmp_path).info.fingerprint != load_captioner(folder).info.fingerprint
+    assert load_tell(tmp_path).info.fingerprint != load_tell(folder).info.fingerprint
 
 
 def test_a_tuned_tower_travels_with_the_decoder(folder: Path, tmp_path: Path) -> None:
     save_small(tmp_path, {"conv_head.weight": torch.zeros(1280, 320, 1, 1)})
-    maps = load_captioner(tmp_path).feature_maps(_photos(1))
+    maps = load_tell(tmp_path).feature_maps(_photos(1))
     assert not maps.var(axis=1).any()
-    assert load_captioner(folder).feature_maps(_photos(1)).var(axis=1).any()
+    assert load_tell(folder).feature_maps(_photos(1)).var(axis=1).any()
 
 
 @pytest.mark.fault
@@ -115,7 +148,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     ):
         path.write_text(json.dumps(good | {part: good[part] | {name: value}}))
         with pytest.raises(CaptionerUnavailableError, match=message):
-            load_captioner(tmp_path)
+            load_tell(tmp_path)
     path.write_text(json.dumps(good))
     with pytest.raises(CaptionerUnavailableError, match="the device 'abacus' can't be used"):
-        load_captioner(tmp_path, "abacus")
+        load_tell(tmp_path, "abacus")

@@ -7,13 +7,13 @@ from models.joint.towers import lite_preprocess
 
 
 def test_the_defaults_are_in_range() -> None:
-    assert CaptionOptions() == CaptionOptions("general", beams=5, num_captions=1, max_words=24, attention=False)
+    assert CaptionOptions() == CaptionOptions("auto", beams=5, num_captions=1, max_words=24, attention=False)
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"style": "poem"}, "style must be one of general, dish, not 'poem'"),
+        ({"style": "poem"}, "style must be one of auto, general, dish, not 'poem'"),
         ({"beams": 0}, "beams must be between 1 and 20, not 0"),
         ({"beams": 1000}, "beams must be between 1 and 20, not 1000"),
         ({"beams": 3, "num_captions": 4}, r"num_captions must be between 1 and 3 \(beams\), not 4"),

@@ -3,9 +3,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from models.captioning.style import StyleGate
 from models.captioning.types import CaptionerUnavailableError
 from models.captioning.vocabulary import CaptionVocabulary
 from models.captioning.weights import (
@@ -36,6 +38,24 @@ def test_what_is_saved_is_loaded(tmp_path: Path, tied: bool) -> None:
         torch.testing.assert_close(tensor, state[name].half().float(), atol=0, rtol=0)
     torch.testing.assert_close(dict(weights.tower), TOWER, atol=0, rtol=0)
     assert (tmp_path / WEIGHTS_FILE).stat().st_size < 80_000
+
+
+def test_a_gate_travels_with_the_weights(tmp_path: Path) -> None:
+    save_small(tmp_path)
+    assert load_captioner_weights(tmp_path).gate is None
+    weight = np.linspace(-2, 2, DECODER.features, dtype=np.float32)
+    save_small(tmp_path, gate=StyleGate(weight, 0.5))
+    gate = load_captioner_weights(tmp_path).gate
+    assert gate is not None
+    assert gate.bias == 0.5
+    np.testing.assert_array_equal(gate.weight, weight.astype(np.float16).astype(np.float32))
+
+
+@pytest.mark.fault
+def test_a_gate_of_another_map_is_refused(tmp_path: Path) -> None:
+    save_small(tmp_path, gate=StyleGate(np.zeros(7, dtype=np.float32), 0.0))
+    with pytest.raises(CaptionerUnavailableError, match=r"gate of the shapes .*\(7,\).* the map has 1280 channels"):
+        load_captioner_weights(tmp_path)
 
 
 @pytest.mark.fault

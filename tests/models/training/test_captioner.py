@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
-from models.captioning.loading import load_captioner
+from models.captioning.tell import load_tell
 from models.captioning.types import CaptionOptions
 from models.captioning.weights import MANIFEST_FILE, WEIGHTS_FILE
 from models.checkpoint import Manifest, save_checkpoint
@@ -90,7 +90,7 @@ def test_it_leaves_a_captioner_with_metrics_and_a_manifest(config: CaptionerTrai
     assert {"loss", "reward", "greedy", "score"} | measured <= lines[3].keys()
     assert result.metrics["score"] == max(line["score"] for line in lines)
     assert lines[result.epoch - 1]["score"] == result.metrics["score"]
-    captioner = load_captioner(result.folder)
+    captioner = load_tell(result.folder)
     assert captioner.info.styles == ("general", "dish")
     assert captioner.info.preprocess.size == 64
     manifest = json.loads((config.out / MANIFEST_FILE).read_text())
@@ -98,6 +98,27 @@ def test_it_leaves_a_captioner_with_metrics_and_a_manifest(config: CaptionerTrai
     assert manifest["training"]["settings"]["samples"] == 2
     assert manifest["metrics"]["val, during training"] == dict(result.metrics)
     assert str(config.out.parent) not in json.dumps(manifest)
+    assert captioner.gate is not None
+    measured_gate = manifest["metrics"]["automatic style, val"]
+    assert measured_gate.keys() == {"general_accuracy", "dish_accuracy"}
+    assert min(measured_gate.values()) >= 0.5
+
+
+@pytest.mark.parametrize("rewarded", [0, 1])
+def test_a_run_that_ended_without_a_gate_is_given_one(
+    config: CaptionerTrainingConfig, tmp_path: Path, rewarded: int
+) -> None:
+    """Resumed after its end, or given a second stage: what decides the captions stays, the gate comes with it."""
+    short = replace(config, out=tmp_path, epochs=1, self_critical_epochs=0)
+    train_captioner(short)
+    straight = _weights(tmp_path)
+    kept = {name: tensor for name, tensor in straight.items() if not name.startswith("gate.")}
+    save_file(kept, str(tmp_path / WEIGHTS_FILE))
+    train_captioner(replace(short, resume=True, self_critical_epochs=rewarded))
+    resumed = _weights(tmp_path)
+    assert resumed.keys() == straight.keys() > {"gate.weight", "gate.bias"}
+    for name in ("gate.weight", "gate.bias"):
+        np.testing.assert_array_equal(resumed[name], straight[name])
 
 
 def test_it_learns_what_the_photos_show(config: CaptionerTrainingConfig, tmp_path: Path) -> None:
@@ -108,8 +129,9 @@ def test_it_learns_what_the_photos_show(config: CaptionerTrainingConfig, tmp_pat
     )  # fmt: skip
     result = train_captioner(longer)
     assert result.metrics["general_cider"] > 5
-    captioner = load_captioner(result.folder)
+    captioner = load_tell(result.folder)
     assert captioner.info.styles == ("general",)
+    assert captioner.gate is None
     photos = [open_photo(config.out.parent / f"{i}.png") for i in range(16, 24)]
     pixels = np.stack([to_pixels(photo, captioner.info.preprocess) for photo in photos])
     found = captioner.caption_pixels(pixels, CaptionOptions(beams=2, attention=True))
@@ -142,7 +164,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
     with pytest.raises(KeyboardInterrupt):
         train_captioner(broken, interrupt)
     # What was best until then is a captioner already.
-    assert load_captioner(broken.out).info.vocabulary > 0
+    assert load_tell(broken.out).info.vocabulary > 0
     with pytest.raises(RunFolderError, match="holds a run already"):
         train_captioner(broken)
     train_captioner(replace(broken, resume=True))
@@ -175,7 +197,7 @@ def test_it_looks_through_a_tuned_tower(config: CaptionerTrainingConfig, tmp_pat
         config, out=tmp_path / "run", init=tmp_path / "encoder", image_size=None, epochs=1, self_critical_epochs=0
     )
     train_captioner(short)
-    captioner = load_captioner(short.out)
+    captioner = load_tell(short.out)
     assert captioner.info.preprocess.size == 96
     assert (captioner.tower.trunk.conv_head.weight == 0.25).all()
     assert captioner.info.grid == (3, 3)
@@ -188,7 +210,7 @@ def test_without_photos_to_choose_by_the_last_epoch_is_taken(config: CaptionerTr
     )
     result = train_captioner(alone)
     assert (result.epoch, dict(result.metrics)) == (2, {})
-    assert load_captioner(result.folder).tower.width == 320
+    assert load_tell(result.folder).tower.width == 320
 
 
 def test_nothing_to_train_on_is_said(config: CaptionerTrainingConfig, tmp_path: Path) -> None:
