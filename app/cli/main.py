@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import captioner, evaluate, exchange, maintain, search, serve, tagging, train, words
+from app.cli import captioner, evaluate, exchange, generation, maintain, search, serve, tagging, train, words
 from app.cli.common import Commands, log_warnings, stdout
 
 app = typer.Typer(
@@ -54,6 +54,7 @@ train.app.command("tags")(tagging.train)
 evaluate.app.command("tags")(tagging.evaluate)
 train.app.command("words")(words.train)
 train.app.command("captioner")(captioner.train)
+train.app.command("autoencoder")(generation.train_autoencoder)
 evaluate.app.command("words")(words.evaluate)
 app.add_typer(words.app, name="words")
 app.command("reindex")(maintain.reindex)

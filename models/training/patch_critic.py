@@ -1,0 +1,46 @@
+"""A discriminator of patches, for the sharpness of decoded pictures."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class PatchCritic(nn.Module):
+    """Scores of overlapping patches (Isola et al. 2017, section 3.2.2), here of 28 pixels: (n, 3, S, S) -> (n, 1,
+    S / 8, S / 8)."""
+
+    def __init__(self, width: int = 48) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.PixelUnshuffle(4),
+            nn.Conv2d(48, width, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(2 * width, 1, 1),
+        )
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Higher is more like a photo."""
+        out: Tensor = self.layers(pictures)
+        return out
+
+
+def critic_loss(critic: nn.Module, real: Tensor, drawn: Tensor) -> Tensor:
+    """The hinge loss of the critic; no gradient reaches the pictures."""
+    scores = critic(torch.cat([real, drawn.detach()])).float()
+    on_real, on_drawn = scores.chunk(2)
+    return functional.relu(1 - on_real).mean() + functional.relu(1 + on_drawn).mean()
+
+
+def balanced_backward(pictures: Tensor, main: Tensor, other: Tensor, share: float) -> None:
+    """Backward through ``pictures`` from two losses of them; the second one's gradient has ``share`` of the norm that
+    the first one's has, whatever the losses' scales (Défossez et al. 2022, section 3.4)."""
+    (to_main,) = torch.autograd.grad(main, pictures)
+    (to_other,) = torch.autograd.grad(other, pictures)
+    scale = share * to_main.float().norm() / to_other.float().norm().clamp_min(1e-12)
+    pictures.backward(to_main + scale.to(to_main.dtype) * to_other)  # type: ignore[no-untyped-call]

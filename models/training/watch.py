@@ -1,0 +1,45 @@
+"""When a training has gone wrong, so that it stops and says so instead of going on for hours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from models.types import ModelError
+
+_EXPLOSION = 20.0
+
+
+class DivergenceError(ModelError):
+    """A training has diverged; the message says how it was seen and what to try."""
+
+
+def check_losses(
+    losses: Mapping[str, float], baseline: Mapping[str, float] | None, epoch: int, *, explosion: float = _EXPLOSION
+) -> dict[str, float]:
+    """Compare the mean losses of an epoch with the least that each has been.
+
+    Args:
+        baseline: what the last call gave, None at first.
+        explosion: how many times the least magnitude (or 1, where that is more) a loss may be.
+
+    Returns:
+        The baseline for the next epoch.
+
+    Raises:
+        DivergenceError: a loss is no finite number, or far above what it was.
+    """
+    least = dict(baseline or {})
+    for name, value in losses.items():
+        if not math.isfinite(value):
+            raise DivergenceError(
+                f"the training diverged: {name} is {value} in epoch {epoch}; try a lower --learning-rate"
+            )
+        limit = explosion * max(1.0, least.get(name, math.inf))
+        if abs(value) > limit:
+            raise DivergenceError(
+                f"the training diverged: {name} rose from {least[name]:.3g} to {value:.3g} in epoch {epoch}; "
+                "try a lower --learning-rate"
+            )
+        least[name] = min(abs(value), least.get(name, math.inf))
+    return least
