@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from app.api.bodies import JSON, MULTIPART
 from app.problems import MEDIA_TYPE, PROBLEM_TYPES
 from app.schemas.arithmetic import QueryIn
+from app.schemas.captioning import CaptionPhoto
 from app.schemas.common import ProblemDetails
 from app.schemas.filters import FilterIn
 from app.schemas.images import ImageFields, ImageIn, ImagePatch
@@ -36,6 +37,7 @@ _HAND_READ_BODIES: tuple[type[BaseModel], ...] = (
     ImageSearch,
     FolderImport,
     TagPhoto,
+    CaptionPhoto,
 )
 
 TAGS = (
@@ -43,6 +45,7 @@ TAGS = (
     {"name": "recipes", "description": "Recipes, plainly or as schema.org JSON-LD."},
     {"name": "images", "description": "Photos, their files and thumbnails."},
     {"name": "tags", "description": "Tags of photos, and those of the catalogue."},
+    {"name": "captions", "description": "Captions of photos, and where the model looked for each word."},
     {"name": "ingredients", "description": "Which ingredients are alike, by word vectors."},
     {"name": "imports", "description": "Bring whole collections in, in the background."},
     {"name": "system", "description": "Health, models, metrics."},

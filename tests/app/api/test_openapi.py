@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from app.api.openapi import ref
 from app.factory import create_app
 from app.problems import MEDIA_TYPE
+from app.schemas.captioning import CaptionPhoto, PhotoCaptions
 from app.schemas.common import MultiStatus, ProblemDetails
 from app.schemas.filters import FilterIn
 from app.schemas.images import ImageFields, ImageIn, ImageOut, ImagePage, ImagePatch
@@ -102,6 +103,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     [
         Alive,
         AnalogyOut,
+        CaptionPhoto,
         FilterIn,
         FolderImport,
         ImageFields,
@@ -115,6 +117,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         JobPageOut,
         Models,
         MultiStatus,
+        PhotoCaptions,
         ProblemDetails,
         Ready,
         RecipeFields,
@@ -143,7 +146,12 @@ def test_a_tag_may_be_text_or_weighted(document: dict[str, Any]) -> None:
 
 
 def test_uploads_are_described_as_forms(document: dict[str, Any]) -> None:
-    for path, field in (("/v1/images", "files"), ("/v1/search/recipes", "file"), ("/v1/imports", "file")):
+    for path, field in (
+        ("/v1/images", "files"),
+        ("/v1/search/recipes", "file"),
+        ("/v1/imports", "file"),
+        ("/v1/captions", "file"),
+    ):
         content = document["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]
         assert field in content["schema"]["properties"]
         assert content["schema"]["required"] == [field]
@@ -159,3 +167,9 @@ def test_automatic_tags_can_be_asked_for_in_every_body_of_an_import(document: di
         assert fields["auto_tags"]["type"] == "boolean"
         assert "auto_tags_min" in fields
     assert "409" in operation["responses"]
+
+
+def test_captions_can_be_had_as_a_figure(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/v1/captions"]["post"]
+    assert set(operation["responses"]["200"]["content"]) == {"application/json", "image/png"}
+    assert {"404", "406", "409", "413", "415", "422", "503", "504"} <= set(operation["responses"])
