@@ -12,7 +12,7 @@ from index import generations as generation_store
 from index import reads
 from index.database import Database
 from index.filters import conditions, select_items
-from index.ingredients import refill
+from index.positional import CAPTIONS, INGREDIENTS
 from index.schema import items, pictures, vectors
 from index.types import (
     Change,
@@ -164,10 +164,11 @@ class Catalogue:
         with self.database.read() as connection:
             return reads.tag_counts(connection, self.database, kind, prefix, limit)
 
-    def rebuild_ingredients(self) -> None:
-        """Make the words that filters by ingredient read anew from all recipes' lines."""
+    def rebuild_words(self) -> None:
+        """Make the words that filters by ingredient and by caption read anew from all recipes' lines and captions."""
         with self.database.write() as connection:
-            refill(connection)
+            INGREDIENTS.refill(connection)
+            CAPTIONS.refill(connection)
 
     # --- blobs ------------------------------------------------------------------------------------------
 

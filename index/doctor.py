@@ -16,7 +16,7 @@ from index.blobs import BlobStore
 from index.catalogue import Catalogue
 from index.faiss_index import FaissIndex
 from index.generations import active_generation
-from index.ingredients import differing
+from index.positional import CAPTIONS, INGREDIENTS
 from index.replica import IndexReplica
 from index.schema import changes, generations, items, pictures, recipes, tags, vectors
 from index.types import BlobCorruptError, BlobMissingError, FingerprintError, Generation, Kind
@@ -80,7 +80,7 @@ def _examine_database(catalogue: Catalogue, *, deep: bool) -> Iterator[Finding]:
         generation = active_generation(connection) if count == 1 else None
         if generation is not None:
             yield from _examine_vectors(connection, generation)
-        yield from _examine_ingredients(connection)
+        yield from _examine_words(connection)
     if generation is not None and deep:
         yield from _examine_norms(catalogue, generation)
 
@@ -115,14 +115,15 @@ def _examine_rows(connection: Connection) -> Iterator[Finding]:
     yield from _listed(connection, gaps, "tags-incomplete", "items have lost a tag; put them again")
 
 
-def _examine_ingredients(connection: Connection) -> Iterator[Finding]:
-    """Every recipe's words, which filters by ingredient read, made anew from its lines and compared."""
-    pks = list(differing(connection))
-    if pks:
-        yield _error(
-            "ingredient-words",
-            f"filters by ingredient misjudge {len(pks)} recipes (pk {_some(pks)}); run `tastespace doctor --repair`",
-        )
+def _examine_words(connection: Connection) -> Iterator[Finding]:
+    """The words that filters by ingredient and by caption read, made anew from what is stored and compared."""
+    for name, index, kind in (("ingredient", INGREDIENTS, "recipes"), ("caption", CAPTIONS, "photos")):
+        pks = list(index.differing(connection))
+        if pks:
+            yield _error(
+                f"{name}-words",
+                f"filters by {name} misjudge {len(pks)} {kind} (pk {_some(pks)}); run `tastespace doctor --repair`",
+            )
 
 
 def _examine_feed(connection: Connection) -> Iterator[Finding]:

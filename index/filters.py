@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, and_, exists, or_, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, Table, and_, exists, or_, select, union_all
 
 from index.database import Database
-from index.schema import ingredient_words as words
-from index.schema import items, links, pictures, tags
-from index.text import ingredient_phrase, normalize_tag, tag_key
+from index.schema import caption_words, ingredient_words, items, links, pictures, tags
+from index.text import caption_phrase, ingredient_phrase, normalize_tag, tag_key
 from index.types import Filter, Int64Array, Kind, Selection
 
 _PHRASES_A_UNION = 200  # SQLite takes 500
@@ -20,7 +19,7 @@ _PHRASES_A_UNION = 200  # SQLite takes 500
 def conditions(database: Database, kind: Kind, wanted: Filter) -> list[ColumnElement[bool]]:
     """All that must hold of an ``items`` row.
 
-    Raises ValueError on a bad tag or ingredient name, or a condition of the other kind.
+    Raises ValueError on a bad tag, ingredient name or phrase, or a condition of the other kind.
     """
     _refuse_foreign(kind, wanted)
     held: list[ColumnElement[bool]] = [items.c.kind == kind.value]
@@ -30,6 +29,9 @@ def conditions(database: Database, kind: Kind, wanted: Filter) -> list[ColumnEle
     held += [_with_ingredient(database, kind, _phrases([group])) for group in wanted.ingredients_all]
     if wanted.ingredients_any:
         held.append(_with_ingredient(database, kind, _phrases(wanted.ingredients_any)))
+    held += [_captioned(database, [phrase]) for phrase in wanted.captions_all]
+    if wanted.captions_any:
+        held.append(_captioned(database, wanted.captions_any))
     if wanted.ids is not None:
         held.append(database.among(items.c.id, wanted.ids))
     if wanted.has_image is not None:
@@ -48,8 +50,12 @@ def select_items(connection: Connection, database: Database, kind: Kind, wanted:
     """The filter as pks. A filter that only excludes gives the (usually few) excluded ones. Raises ValueError."""
     if wanted.is_empty:
         return Selection()
+    _refuse_foreign(kind, wanted)
     only_excludes = wanted == Filter(
-        tags_none=wanted.tags_none, ingredients_none=wanted.ingredients_none, exclude_ids=wanted.exclude_ids
+        tags_none=wanted.tags_none,
+        ingredients_none=wanted.ingredients_none,
+        captions_none=wanted.captions_none,
+        exclude_ids=wanted.exclude_ids,
     )
     if not only_excludes:
         return Selection(include=_pks(connection, conditions(database, kind, wanted)))
@@ -63,6 +69,8 @@ def _exclusions(database: Database, kind: Kind, wanted: Filter) -> list[ColumnEl
         dropped.append(_tagged(database, _keys(wanted.tags_none)))
     if wanted.ingredients_none:
         dropped.append(_with_ingredient(database, kind, _phrases(wanted.ingredients_none)))
+    if wanted.captions_none:
+        dropped.append(_captioned(database, wanted.captions_none))
     if wanted.exclude_ids:
         dropped.append(database.among(items.c.id, wanted.exclude_ids))
     return dropped
@@ -80,21 +88,27 @@ def _tagged(database: Database, keys: Sequence[str]) -> ColumnElement[bool]:
 def _with_ingredient(database: Database, kind: Kind, phrases: Sequence[tuple[str, ...]]) -> ColumnElement[bool]:
     """Recipes that have one of ``phrases`` in a line, or the photos linked with them."""
     if kind is Kind.RECIPE:
-        return or_(*(items.c.pk.in_(pks) for pks in _having(database, phrases)))
-    linked = or_(*(links.c.recipe_pk.in_(pks) for pks in _having(database, phrases)))
+        return or_(*(items.c.pk.in_(pks) for pks in _having(database, ingredient_words, phrases)))
+    linked = or_(*(links.c.recipe_pk.in_(pks) for pks in _having(database, ingredient_words, phrases)))
     return items.c.pk.in_(select(links.c.image_pk).where(linked))
 
 
-def _having(database: Database, phrases: Sequence[tuple[str, ...]]) -> Iterator[CompoundSelect[Any]]:
-    """Queries for pks; together they find each recipe that has one of ``phrases``."""
+def _captioned(database: Database, phrases: Sequence[str]) -> ColumnElement[bool]:
+    """Photos that have one of ``phrases`` in a caption."""
+    wanted = list(dict.fromkeys(caption_phrase(phrase) for phrase in phrases))
+    return or_(*(items.c.pk.in_(pks) for pks in _having(database, caption_words, wanted)))
+
+
+def _having(database: Database, words: Table, phrases: Sequence[tuple[str, ...]]) -> Iterator[CompoundSelect[Any]]:
+    """Queries for pks; together they find each item that has one of ``phrases`` by the positional index ``words``."""
     single = [phrase[0] for phrase in phrases if len(phrase) == 1]
     queries: list[Select[Any]] = [select(words.c.pk).where(database.among(words.c.word, single))] if single else []
-    queries += [_adjacent(phrase) for phrase in phrases if len(phrase) > 1]
+    queries += [_adjacent(words, phrase) for phrase in phrases if len(phrase) > 1]
     for start in range(0, len(queries), _PHRASES_A_UNION):
         yield union_all(*queries[start : start + _PHRASES_A_UNION])
 
 
-def _adjacent(phrase: tuple[str, ...]) -> Select[Any]:
+def _adjacent(words: Table, phrase: tuple[str, ...]) -> Select[Any]:
     """Where each next word has the next place."""
     first = words.alias()
     query = select(first.c.pk).where(first.c.word == phrase[0])
@@ -122,3 +136,6 @@ def _refuse_foreign(kind: Kind, wanted: Filter) -> None:
         raise ValueError("has_recipe is a condition on photos; ask has_image of recipes")
     if kind is Kind.RECIPE and wanted.generated is not None:
         raise ValueError("generated is a condition on photos; leave it out for recipes")
+    for name in ("captions_all", "captions_any", "captions_none"):
+        if kind is Kind.RECIPE and getattr(wanted, name):
+            raise ValueError(f"{name} is a condition on photos; leave it out for recipes")

@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 
-from index.ingredients import refill
-from index.schema import ingredient_words, meta, metadata, read_meta
+from index.positional import INGREDIENTS
+from index.schema import caption_words, ingredient_words, meta, metadata, read_meta
 from index.types import SchemaError
 
 logger = logging.getLogger(__name__)
@@ -20,12 +20,17 @@ Migration: TypeAlias = Callable[[Connection], None]
 
 def _index_ingredients(connection: Connection) -> None:
     ingredient_words.create(connection)
-    refill(connection)
+    INGREDIENTS.refill(connection)
+
+
+def _store_captions(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE pictures ADD COLUMN captions JSON DEFAULT '[]' NOT NULL"))
+    caption_words.create(connection)
 
 
 # Step i leads from version i + 1 to version i + 2. A fresh database gets the present tables at once, so a step
 # must leave an older database with exactly these. Never change a step that was released.
-MIGRATIONS: tuple[Migration, ...] = (_index_ingredients,)
+MIGRATIONS: tuple[Migration, ...] = (_index_ingredients, _store_captions)
 
 
 def migrate(connection: Connection, steps: Sequence[Migration] = MIGRATIONS) -> None:

@@ -1,64 +1,81 @@
-"""The positional index of ingredient words: its rows, filling it anew, and comparing it; index.filters reads it.
+"""Positional indexes of words: of the lines of recipes' ingredients, and of photos' captions; index.filters reads them.
 
-A word's place counts through a recipe's lines, with one place left empty after each line, so two words stand next to
-each other in one line exactly if their places differ by one (a positional inverted index: Manning, Raghavan and
+A word's place counts through an item's texts, with one place left empty after each text, so two words stand next to
+each other in one text exactly if their places differ by one (a positional inverted index: Manning, Raghavan and
 Schütze, Introduction to Information Retrieval, section 2.4.2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Column, Connection, Table, exists, select
 
-from index.schema import ingredient_words as words
-from index.schema import recipes
-from index.text import ingredient_words
+from index.schema import caption_words, ingredient_words, pictures, recipes
+from index.text import compared_words
 
-_RECIPES_A_CHUNK = 500
+_ITEMS_A_CHUNK = 500
 
 
-def word_rows(pk: int, lines: Iterable[str]) -> Iterator[dict[str, object]]:
-    """The rows of a recipe with these ingredient lines."""
-    place = 0
-    for line in lines:
-        for word in ingredient_words(line):
-            yield {"pk": pk, "place": place, "word": word}
+@dataclass(frozen=True, slots=True)
+class PositionalIndex:
+    """The rows ``words`` (pk, place, word) of the texts that ``column`` of a content table holds.
+
+    ``texts`` reads them out of the column's stored value.
+    """
+
+    words: Table
+    column: Column[Any]
+    texts: Callable[[Any], list[str]]
+
+    def rows(self, pk: int, texts: Iterable[str]) -> Iterator[dict[str, object]]:
+        """The rows of an item with these texts."""
+        place = 0
+        for text in texts:
+            for word in compared_words(text):
+                yield {"pk": pk, "place": place, "word": word}
+                place += 1
             place += 1
-        place += 1
+
+    def refill(self, connection: Connection) -> None:
+        """Make all rows anew from the texts, in the caller's transaction and in bounded memory."""
+        connection.execute(self.words.delete())
+        for chunk in self._chunks(connection):
+            rows = [row for pk, texts in chunk for row in self.rows(pk, texts)]
+            if rows:
+                connection.execute(self.words.insert(), rows)
+
+    def differing(self, connection: Connection) -> Iterator[int]:
+        """The pks whose rows are not those of the item's texts."""
+        columns = self.words.c
+        for chunk in self._chunks(connection):
+            stored: dict[int, list[tuple[int, str]]] = {}
+            within = columns.pk.between(chunk[0][0], chunk[-1][0])
+            for row in connection.execute(select(self.words).where(within).order_by(columns.pk, columns.place)):
+                stored.setdefault(row.pk, []).append((row.place, row.word))
+            for pk, texts in chunk:
+                if stored.get(pk, []) != [(row["place"], row["word"]) for row in self.rows(pk, texts)]:
+                    yield pk
+        own = self.column.table.c.pk
+        yield from connection.scalars(select(columns.pk).distinct().where(~exists().where(own == columns.pk)))
+
+    def _chunks(self, connection: Connection) -> Iterator[list[tuple[int, list[str]]]]:
+        """(pk, texts) of all items by ascending pk, some at a time."""
+        own, after = self.column.table.c.pk, 0
+        while True:
+            query = select(own, self.column).where(own > after).order_by(own).limit(_ITEMS_A_CHUNK)
+            found = [(pk, self.texts(value)) for pk, value in connection.execute(query)]
+            if not found:
+                return
+            yield found
+            after = found[-1][0]
 
 
-def refill(connection: Connection) -> None:
-    """Make all rows anew from the recipes, in the caller's transaction and in bounded memory."""
-    connection.execute(words.delete())
-    for pk_lines in _chunks(connection):
-        rows = [row for pk, lines in pk_lines for row in word_rows(pk, lines)]
-        if rows:
-            connection.execute(words.insert(), rows)
+def _texts_of_captions(stored: Sequence[dict[str, str]]) -> list[str]:
+    return [caption["text"] for caption in stored]
 
 
-def differing(connection: Connection) -> Iterator[int]:
-    """The pks whose rows are not those of a recipe's lines."""
-    for pk_lines in _chunks(connection):
-        first, last = pk_lines[0][0], pk_lines[-1][0]
-        stored: dict[int, list[tuple[int, str]]] = {}
-        query = select(words).where(words.c.pk.between(first, last)).order_by(words.c.pk, words.c.place)
-        for row in connection.execute(query):
-            stored.setdefault(row.pk, []).append((row.place, row.word))
-        for pk, lines in pk_lines:
-            if stored.get(pk, []) != [(row["place"], row["word"]) for row in word_rows(pk, lines)]:
-                yield pk
-    stray = select(words.c.pk).distinct().where(~exists().where(recipes.c.pk == words.c.pk))
-    yield from connection.scalars(stray)
-
-
-def _chunks(connection: Connection) -> Iterator[list[tuple[int, list[str]]]]:
-    """(pk, ingredient lines) of all recipes by ascending pk, some at a time."""
-    after = 0
-    while True:
-        query = select(recipes.c.pk, recipes.c.ingredients).where(recipes.c.pk > after).order_by(recipes.c.pk)
-        found = [(row.pk, row.ingredients) for row in connection.execute(query.limit(_RECIPES_A_CHUNK))]
-        if not found:
-            return
-        yield found
-        after = found[-1][0]
+INGREDIENTS = PositionalIndex(ingredient_words, recipes.c.ingredients, list)
+CAPTIONS = PositionalIndex(caption_words, pictures.c.captions, _texts_of_captions)

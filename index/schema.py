@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 from index.types import SchemaError
@@ -89,6 +90,7 @@ pictures = Table(
     Column("title", Text, nullable=False),
     Column("generated", Boolean, nullable=False),
     Column("extra", JSON, nullable=False),
+    Column("captions", JSON, nullable=False, server_default=text("'[]'")),
     Index("ix_pictures_blob", "blob"),
 )
 
@@ -181,16 +183,23 @@ job_errors = Table(
     Column("detail", Text, nullable=False),
 )
 
-# For filters by ingredient; see index.ingredients.
-ingredient_words = Table(
-    "ingredient_words",
-    metadata,
-    _item_pk(),
-    Column("place", Integer, primary_key=True),
-    Column("word", Text, nullable=False),
-    Index("ix_ingredient_words_word", "word", "pk", "place"),
-    sqlite_with_rowid=False,
-)
+
+def _words_table(name: str) -> Table:
+    """The rows of a positional index; see index.positional."""
+    return Table(
+        name,
+        metadata,
+        _item_pk(),
+        Column("place", Integer, primary_key=True),
+        Column("word", Text, nullable=False),
+        Index(f"ix_{name}_word", "word", "pk", "place"),
+        sqlite_with_rowid=False,
+    )
+
+
+# For filters by ingredient and by what captions say.
+ingredient_words = _words_table("ingredient_words")
+caption_words = _words_table("caption_words")
 
 meta = Table(
     "meta",

@@ -7,14 +7,18 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from types import MappingProxyType
 
-from index.types import JsonValue, Picture, Recipe
+from index.types import JsonValue, Picture, PictureCaption, Recipe
 
 MAX_ID_LENGTH = 128  # characters after normalisation
 MAX_TAG_LENGTH = 100
-MAX_INGREDIENT_LENGTH = 100
-MAX_INGREDIENT_WORDS = 12
+MAX_PHRASE_LENGTH = 100  # of an ingredient's name, or of words that a caption is searched for
+MAX_PHRASE_WORDS = 12
+MAX_CAPTIONS = 20  # of a photo
+MAX_CAPTION_LENGTH = 1000
+MAX_CAPTION_SOURCE_LENGTH = 200  # of the names of a caption's style and model
 
 _NEVER_IN_ID = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _NEVER_IN_TAG = frozenset({"Cc", "Cf", "Cs"})
@@ -91,8 +95,46 @@ def tag_key(tag: str) -> str:
     return unicodedata.normalize("NFC", folded)
 
 
-def ingredient_words(line: str) -> tuple[str, ...]:
-    """The words of an ingredient line, or of an ingredient's name, in their order and in the form that is compared.
+def normalize_captions(values: Iterable[PictureCaption]) -> tuple[PictureCaption, ...]:
+    """A photo's captions in NFC, trimmed, each run of white space made one space; of equal ones the first.
+
+    Raises ValueError, with one sentence for the user, if there are more than 20, a text is blank or has more than 1,000
+    characters, or a control character or half of a surrogate pair is in one.
+    """
+    kept = tuple(dict.fromkeys(_normalize_caption(value) for value in values))
+    if len(kept) > MAX_CAPTIONS:
+        raise ValueError(f"a photo has {len(kept)} captions; at most {MAX_CAPTIONS} are allowed")
+    return kept
+
+
+def _normalize_caption(value: PictureCaption) -> PictureCaption:
+    text = _sentence("caption", value.text, MAX_CAPTION_LENGTH)
+    if all(unicodedata.category(character) in {"Cf", "Zs"} for character in text):
+        raise ValueError(f"caption is blank; give it 1 to {MAX_CAPTION_LENGTH} characters, or leave it out")
+    return PictureCaption(
+        text,
+        _sentence("style of a caption", value.style, MAX_CAPTION_SOURCE_LENGTH),
+        _sentence("model of a caption", value.model, MAX_CAPTION_SOURCE_LENGTH),
+    )
+
+
+def _sentence(name: str, value: str, most: int) -> str:
+    text = unicodedata.normalize("NFC", " ".join(value.split()))
+    if len(text) > most:
+        raise ValueError(f"{name} has {len(text)} characters; at most {most} are allowed")
+    for character in text:
+        if unicodedata.category(character) in {"Cc", "Cs"}:
+            raise ValueError(f"{name} holds the control character U+{ord(character):04X}; remove it")
+    return text
+
+
+def caption_values(captions: Iterable[PictureCaption]) -> list[dict[str, str]]:
+    """Captions as JSON objects with the fields of :class:`PictureCaption`."""
+    return [asdict(caption) for caption in captions]
+
+
+def compared_words(line: str) -> tuple[str, ...]:
+    """The words of an ingredient line, of an ingredient's name or of a caption, in their order, as they are compared.
 
     A word is a run of letters, marks and digits of any script, folded as :func:`tag_key` does it; an English possessive
     loses its ``'s``, and singular and plural of an English noun become one form (which need not be a word: "cheese" and
@@ -110,13 +152,23 @@ def ingredient_phrase(name: str) -> tuple[str, ...]:
 
     Raises ValueError, with one sentence for the user, unless the name has at most 100 characters and 1 to 12 words.
     """
-    if len(name) > MAX_INGREDIENT_LENGTH:
-        raise ValueError(f"ingredient has {len(name)} characters; at most {MAX_INGREDIENT_LENGTH} are allowed")
-    words = ingredient_words(name)
+    return _phrase("ingredient", name, "give a name such as 'green onion'")
+
+
+def caption_phrase(text: str) -> tuple[str, ...]:
+    """The words that a caption must hold, one after the other, to be found by ``text``. Raises ValueError as
+    :func:`ingredient_phrase` does."""
+    return _phrase("caption", text, "give words such as 'two dogs'")
+
+
+def _phrase(name: str, text: str, remedy: str) -> tuple[str, ...]:
+    if len(text) > MAX_PHRASE_LENGTH:
+        raise ValueError(f"{name} has {len(text)} characters; at most {MAX_PHRASE_LENGTH} are allowed")
+    words = compared_words(text)
     if not words:
-        raise ValueError(f"ingredient {name!r} has no letter or digit; give a name such as 'green onion'")
-    if len(words) > MAX_INGREDIENT_WORDS:
-        raise ValueError(f"ingredient has {len(words)} words; at most {MAX_INGREDIENT_WORDS} are allowed")
+        raise ValueError(f"{name} {text!r} has no letter or digit; {remedy}")
+    if len(words) > MAX_PHRASE_WORDS:
+        raise ValueError(f"{name} has {len(words)} words; at most {MAX_PHRASE_WORDS} are allowed")
     return words
 
 
@@ -162,6 +214,8 @@ def content_digest(content: Recipe | Picture) -> str:
             "size": content.size,
             "width": content.width,
         }
+        if content.captions:  # left out otherwise, so that a photo without any keeps the digest that it always had
+            values["captions"] = caption_values(content.captions)
     values |= {"extra": content.extra, "tags": content.tags, "title": content.title}
     return hashlib.sha256(_canonical_json(values)).hexdigest()
 

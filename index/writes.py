@@ -10,9 +10,9 @@ from sqlalchemy import Connection, bindparam
 from index.changeset import ChangeSet, Draft
 from index.database import Database
 from index.generations import require_active
-from index.ingredients import word_rows
-from index.schema import changes, ingredient_words, items, links, pictures, recipes, tags, vectors
-from index.text import content_digest, normalize_id, normalize_tag, tag_key
+from index.positional import CAPTIONS, INGREDIENTS
+from index.schema import caption_words, changes, ingredient_words, items, links, pictures, recipes, tags, vectors
+from index.text import caption_values, content_digest, normalize_captions, normalize_id, normalize_tag, tag_key
 from index.types import (
     Delete,
     ItemExistsError,
@@ -128,6 +128,8 @@ def _check(write: Write, dim: int) -> None:
             raise ValueError(f"tag {tag!r} of {write.id!r} is not normalised; normalise it before writing")
     if "\0" in content.title:
         raise ValueError(f"title of {write.id!r} holds the character U+0000, which can't be stored; remove it")
+    if isinstance(content, Picture) and normalize_captions(content.captions) != content.captions:
+        raise ValueError(f"captions of {write.id!r} are not normalised; normalise them before writing")
 
 
 def _apply(changeset: ChangeSet, write: Write) -> WriteStatus:
@@ -217,17 +219,19 @@ def _flush_content(connection: Connection, database: Database, written: Sequence
     if not written:
         return
     pks = [draft.pk for draft in written]
-    for table in (recipes, pictures, tags, ingredient_words):
+    for table in (recipes, pictures, tags, ingredient_words, caption_words):
         connection.execute(table.delete().where(database.among(table.c.pk, pks)))
     recipe_rows, picture_rows, tag_rows = [], [], []
     ingredient_rows: list[dict[str, object]] = []
+    caption_rows: list[dict[str, object]] = []
     for draft in written:
         content = draft.content
         if isinstance(content, Recipe):
             recipe_rows.append(_recipe_row(draft.pk, content))
-            ingredient_rows += word_rows(draft.pk, content.ingredients)
+            ingredient_rows += INGREDIENTS.rows(draft.pk, content.ingredients)
         elif isinstance(content, Picture):
             picture_rows.append(_picture_row(draft.pk, content))
+            caption_rows += CAPTIONS.rows(draft.pk, (caption.text for caption in content.captions))
         tag_rows += [
             {"pk": draft.pk, "position": place, "tag": tag, "key": tag_key(tag)}
             for place, tag in enumerate(content.tags if content is not None else ())
@@ -237,6 +241,7 @@ def _flush_content(connection: Connection, database: Database, written: Sequence
         (pictures, picture_rows),
         (tags, tag_rows),
         (ingredient_words, ingredient_rows),
+        (caption_words, caption_rows),
     ):
         if rows:
             connection.execute(table.insert(), rows)
@@ -263,6 +268,7 @@ def _picture_row(pk: int, picture: Picture) -> dict[str, object]:
         "title": picture.title,
         "generated": picture.generated,
         "extra": dict(picture.extra),
+        "captions": caption_values(picture.captions),
     }
 
 

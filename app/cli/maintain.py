@@ -92,7 +92,7 @@ def doctor(
     with Catalogue.open(settings.catalogue_url) as catalogue:
         replica = _replica(settings, catalogue)
         if repair:
-            catalogue.rebuild_ingredients()
+            catalogue.rebuild_words()
             if replica is not None:
                 replica.rebuild()
                 replica.save()

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from app.schemas.common import ItemId, Request, Tag
-from index.text import MAX_INGREDIENT_LENGTH, ingredient_phrase
+from index.text import MAX_PHRASE_LENGTH, ingredient_phrase
 from index.types import Filter
 
 MAX_FILTER_TAGS = 100  # of each condition
@@ -21,7 +21,7 @@ def _has_words(name: str) -> str:
 
 IngredientName = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_INGREDIENT_LENGTH),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PHRASE_LENGTH),
     AfterValidator(_has_words),
 ]
 IngredientNames = Annotated[list[IngredientName], Field(max_length=MAX_FILTER_INGREDIENTS)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from app.services.resources import Resources
-from index.text import ingredient_words
+from index.text import compared_words
 from index.types import Filter
 
 
@@ -39,7 +39,7 @@ def widen(wanted: Filter, words: Expander) -> Widened:
             found = words.expand(name)
             by_words: dict[tuple[str, ...], str] = {}
             for one in (name, *(found if len(found) > 1 else ())):
-                by_words.setdefault(ingredient_words(one), one)
+                by_words.setdefault(compared_words(one), one)
             by_words.pop((), None)
             names[name] = tuple(by_words.values())
         return names[name]

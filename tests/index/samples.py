@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from index.types import Float32Array, Picture, PutImage, PutRecipe, Recipe
+from index.types import Float32Array, Picture, PictureCaption, PutImage, PutRecipe, Recipe
 
 DIM = 8
 
@@ -50,9 +50,18 @@ def put_image(
     revision: int | None = None,
     blob: str = "blob",
     generated: bool = False,
+    captions: tuple[PictureCaption, ...] = (),
     seed: int = 0,
 ) -> PutImage:
     picture = Picture(
-        blob=sha(blob), media_type="image/jpeg", width=4, height=3, size=9, title=title, tags=tags, generated=generated
+        blob=sha(blob),
+        media_type="image/jpeg",
+        width=4,
+        height=3,
+        size=9,
+        title=title,
+        tags=tags,
+        generated=generated,
+        captions=captions,
     )
     return PutImage(id=item_id, picture=picture, vector=unit(seed), recipes=recipes, revision=revision)

@@ -11,7 +11,7 @@ from index.blobs import BlobStore
 from index.catalogue import Catalogue
 from index.doctor import Severity, examine
 from index.replica import IndexReplica
-from index.types import Delete, Filter, Generation, Kind, PutImage, PutRecipe
+from index.types import Delete, Filter, Generation, Kind, PictureCaption, PutImage, PutRecipe
 from tests.index.samples import put_image, put_recipe, unit, unit_rows
 
 
@@ -23,7 +23,7 @@ class House:
         self.blobs = BlobStore(folder / "blobs")
         self.blobs.put(b"blob")
         writes: list[PutImage | PutRecipe] = [
-            put_image("i", tags=("a", "b"), seed=1),
+            put_image("i", tags=("a", "b"), captions=(PictureCaption("water in a pot"),), seed=1),
             put_recipe("r", images=("i",), tags=("a", "b"), seed=2),
         ]
         self.image, self.recipe = (result.pk for result in catalogue.write(writes, generation=generation.number))
@@ -86,6 +86,9 @@ def test_an_empty_catalogue_has_no_findings(tmp_path: Path) -> None:
         ("UPDATE ingredient_words SET place = 3 WHERE place = 2", {"ingredient-words"}),
         ("INSERT INTO ingredient_words (pk, place, word) VALUES (1, 0, 'salt')", {"ingredient-words"}),
         ("UPDATE recipes SET ingredients = '[\"pepper\"]'", {"ingredient-words"}),
+        ("DELETE FROM caption_words", {"caption-words"}),
+        ("INSERT INTO caption_words (pk, place, word) VALUES (2, 0, 'salt')", {"caption-words"}),
+        ("UPDATE pictures SET captions = '[]'", {"caption-words"}),
         ("DELETE FROM changes WHERE pk = 1", {"feed-behind"}),
         ("UPDATE changes SET op = 'delete' WHERE pk = 1", {"feed-behind"}),
         ("UPDATE changes SET id = 'other' WHERE pk = 1", {"feed-behind"}),
@@ -102,15 +105,22 @@ def test_each_damage_is_named(house: House, statement: str, codes: set[str]) -> 
     assert any(finding.severity is Severity.ERROR for finding in examine(house.catalogue, house.replica, house.blobs))
 
 
-def test_words_of_ingredients_are_made_anew(house: House) -> None:
-    house.break_with("UPDATE ingredient_words SET word = 'sugar' WHERE place = 0")
+@pytest.mark.parametrize(
+    ("name", "found", "kind", "wanted"),
+    [
+        ("ingredient", "1 recipes (pk 2)", Kind.RECIPE, Filter(ingredients_all=(("water",),))),
+        ("caption", "1 photos (pk 1)", Kind.IMAGE, Filter(captions_all=("water in",))),
+    ],
+)
+def test_words_are_made_anew(house: House, name: str, found: str, kind: Kind, wanted: Filter) -> None:
+    house.break_with(f"UPDATE {name}_words SET word = 'sugar' WHERE place = 0")
     (finding,) = examine(house.catalogue, house.replica, house.blobs)
-    assert finding.code == "ingredient-words"
-    assert "1 recipes (pk 2)" in finding.detail
-    assert house.catalogue.count(Kind.RECIPE, Filter(ingredients_all=(("water",),))) == 0
-    house.catalogue.rebuild_ingredients()
+    assert finding.code == f"{name}-words"
+    assert found in finding.detail
+    assert house.catalogue.count(kind, wanted) == 0
+    house.catalogue.rebuild_words()
     assert house.codes(deep=True) == []
-    assert house.catalogue.count(Kind.RECIPE, Filter(ingredients_all=(("water",),))) == 1
+    assert house.catalogue.count(kind, wanted) == 1
 
 
 def test_an_index_that_differs_is_named(house: House) -> None:

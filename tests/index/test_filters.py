@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from index.catalogue import Catalogue
-from index.text import ingredient_words, tag_key
-from index.types import Delete, Filter, Generation, Kind, PutImage, PutRecipe, Selection
+from index.text import compared_words, normalize_captions, tag_key
+from index.types import Delete, Filter, Generation, Kind, PictureCaption, PutImage, PutRecipe, Selection
 from tests.index.samples import put_image, put_recipe
 
 TAGS = ["Pasta", "rice", "Red Wine", "Café"]
@@ -110,6 +110,11 @@ def test_a_filter_that_only_excludes_lists_what_it_excludes(catalogue: Catalogue
         (Kind.IMAGE, Filter(ingredients_any=(("rice",), ("-",))), "no letter or digit"),
         (Kind.IMAGE, Filter(ingredients_none=(("x" * 101,),)), "at most 100"),
         (Kind.RECIPE, Filter(ingredients_none=(("a " * 13,),)), "at most 12"),
+        (Kind.RECIPE, Filter(captions_all=("dog",)), "captions_all is a condition on photos"),
+        (Kind.RECIPE, Filter(captions_any=("dog",)), "captions_any is a condition on photos"),
+        (Kind.RECIPE, Filter(captions_none=("dog",)), "captions_none is a condition on photos"),
+        (Kind.IMAGE, Filter(captions_all=("?",)), "caption '\\?' has no letter or digit"),
+        (Kind.IMAGE, Filter(captions_none=("x" * 101,)), "caption has 101 characters"),
     ],
 )
 def test_a_condition_that_cannot_hold_is_refused(catalogue: Catalogue, kind: Kind, wanted: Filter, reason: str) -> None:
@@ -153,9 +158,9 @@ groups = st.lists(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map(t
 def naive_has(lines: tuple[str, ...], group: tuple[str, ...]) -> bool:
     """Whether a line holds a name of the group: its words as a slice of the line's words."""
     for line in lines:
-        words = ingredient_words(line)
+        words = compared_words(line)
         for name in group:
-            wanted = ingredient_words(name)
+            wanted = compared_words(name)
             if any(words[at : at + len(wanted)] == wanted for at in range(len(words))):
                 return True
     return False
@@ -268,3 +273,64 @@ def test_filters_have_no_limit_on_ingredients(catalogue: Catalogue, generation: 
     many = tuple(f"made up {number}" for number in range(700))
     assert ids_of(catalogue, Filter(ingredients_any=((*many, "green onion"),))) == ["r"]
     assert ids_of(catalogue, Filter(ingredients_none=((*many, "green onion"),))) == ["s"]
+
+
+# --- captions ---------------------------------------------------------------------------------------------
+
+captions = st.lists(st.lists(lines, max_size=3).map(tuple), min_size=1, max_size=4)
+phrases = st.lists(st.sampled_from(NAMES), max_size=2).map(tuple)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(captions=captions, wanted_all=phrases, wanted_any=phrases, wanted_none=phrases)
+def test_a_caption_filter_keeps_what_a_naive_one_keeps(
+    catalogue: Catalogue,
+    generation: Generation,
+    captions: list[tuple[str, ...]],
+    wanted_all: tuple[str, ...],
+    wanted_any: tuple[str, ...],
+    wanted_none: tuple[str, ...],
+) -> None:
+    stored = [tuple(text for text in each if text.strip()) for each in captions]
+    stored += [()] * (4 - len(stored))
+    ids = [f"i{place}" for place in range(4)]
+    catalogue.write(
+        [
+            put_image(item_id, captions=normalize_captions(PictureCaption(text) for text in texts))
+            for item_id, texts in zip(ids, stored, strict=True)
+        ],
+        generation=generation.number,
+    )
+
+    def keeps(texts: tuple[str, ...]) -> bool:
+        return (
+            all(naive_has(texts, (phrase,)) for phrase in wanted_all)
+            and (not wanted_any or naive_has(texts, wanted_any))
+            and not naive_has(texts, wanted_none)
+        )
+
+    wanted = Filter(captions_all=wanted_all, captions_any=wanted_any, captions_none=wanted_none)
+    kept = [item_id for item_id, texts in zip(ids, stored, strict=True) if keeps(texts)]
+    assert ids_of(catalogue, wanted, Kind.IMAGE) == kept
+    assert catalogue.count(Kind.IMAGE, wanted) == len(kept)
+    pks = catalogue.ids_to_pks(Kind.IMAGE, ids)
+    selection = catalogue.select(Kind.IMAGE, wanted)
+    included = set(pks.values() if selection.include is None else selection.include.tolist())
+    dropped = set([] if selection.exclude is None else selection.exclude.tolist())
+    assert sorted(included - dropped) == [pks[item_id] for item_id in kept]
+
+
+def test_captions_follow_what_is_stored(catalogue: Catalogue, generation: Generation) -> None:
+    wanted = Filter(captions_any=("two dogs",))
+    seen = (PictureCaption("Two dogs' race", "general", "captioner"), PictureCaption("a dog"))
+    catalogue.write([put_image("i", captions=seen), put_image("j")], generation=generation.number)
+    assert catalogue.get(Kind.IMAGE, "i").picture.captions == seen
+    assert ids_of(catalogue, wanted, Kind.IMAGE) == ["i"]
+    only_without = catalogue.select(Kind.IMAGE, Filter(captions_none=wanted.captions_any))
+    assert only_without.include is None
+    catalogue.write([put_image("i", captions=seen[1:])], generation=generation.number)
+    assert ids_of(catalogue, wanted, Kind.IMAGE) == []
+    catalogue.write([put_image("j", captions=seen[:1])], generation=generation.number)
+    assert ids_of(catalogue, wanted, Kind.IMAGE) == ["j"]
+    catalogue.write([Delete(kind=Kind.IMAGE, id="j")], generation=generation.number)
+    assert ids_of(catalogue, wanted, Kind.IMAGE) == []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,8 +14,8 @@ from index.catalogue import Catalogue
 from index.database import Database
 from index.doctor import examine
 from index.migrations import MIGRATIONS, migrate
-from index.schema import ingredient_words, meta, metadata, read_meta
-from index.types import Filter, Kind, SchemaError
+from index.schema import caption_words, ingredient_words, meta, metadata, read_meta
+from index.types import Filter, Kind, PictureCaption, SchemaError, WriteStatus
 from tests.index.samples import DIM, put_image, put_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,11 +26,14 @@ def set_version(database: Database, version: int) -> None:
         connection.execute(meta.update().where(meta.c.key == "schema_version").values(value=str(version)))
 
 
-def make_first_version(url: str) -> None:
-    """A catalogue as the first version left it: without the words of ingredients."""
+def make_version(url: str, version: int) -> None:
+    """A catalogue as version 1 left it, without the words of ingredients, or version 2, without captions."""
     with Catalogue.open(url) as catalogue, catalogue.database.write() as connection:
-        ingredient_words.drop(connection)
-        connection.execute(meta.update().where(meta.c.key == "schema_version").values(value="1"))
+        connection.execute(text("ALTER TABLE pictures DROP COLUMN captions"))
+        caption_words.drop(connection)
+        if version == 1:
+            ingredient_words.drop(connection)
+        connection.execute(meta.update().where(meta.c.key == "schema_version").values(value=str(version)))
 
 
 def fill(url: str, recipes: int) -> None:
@@ -51,7 +56,10 @@ def tables(catalogue: Catalogue) -> dict[str, object]:
         names = sorted(set(found.get_table_names()) & set(metadata.tables))
         return {
             name: (
-                [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(name)],
+                [
+                    (column["name"], str(column["type"]), column["nullable"], column["default"])
+                    for column in found.get_columns(name)
+                ],
                 found.get_pk_constraint(name)["constrained_columns"],
                 [(key["constrained_columns"], key["options"]) for key in found.get_foreign_keys(name)],
                 sorted((str(index["name"]), str(index["column_names"])) for index in found.get_indexes(name)),
@@ -60,11 +68,12 @@ def tables(catalogue: Catalogue) -> dict[str, object]:
         }
 
 
-def test_the_first_version_is_led_to_the_present_one(catalogue_url: str) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_version_is_led_to_the_present_one(catalogue_url: str, version: int) -> None:
     fill(catalogue_url, 1200)  # more than are read at once
     with Catalogue.open(catalogue_url) as catalogue:
         fresh = tables(catalogue)
-    make_first_version(catalogue_url)
+    make_version(catalogue_url, version)
     with Catalogue.open(catalogue_url) as catalogue:
         assert tables(catalogue) == fresh
         assert catalogue.count(Kind.RECIPE, Filter(ingredients_all=(("green onion",),))) == 600
@@ -73,20 +82,38 @@ def test_the_first_version_is_led_to_the_present_one(catalogue_url: str) -> None
         assert examine(catalogue, None, None) == []
 
 
+def test_what_the_second_version_wrote_is_kept_and_may_get_captions(tmp_path: Path) -> None:
+    file, url = tmp_path / "c.db", f"sqlite:///{tmp_path}/c.db"
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.executescript(Path(__file__).with_name("version_2.sql").read_text(encoding="utf-8"))
+    with Catalogue.open(f"sqlite:///{tmp_path}/fresh.db") as catalogue:
+        fresh = tables(catalogue)
+    with Catalogue.open(url) as catalogue:
+        assert tables(catalogue) == fresh
+        image = catalogue.get(Kind.IMAGE, "i")
+        assert (image.picture.tags, image.picture.captions, image.recipe_ids) == (("Hot",), (), ("r",))
+        again = [put_image("i", title="Soup", tags=("Hot",)), put_image("drawn", generated=True)]
+        results = catalogue.write(again, generation=1)
+        assert [result.status for result in results] == [WriteStatus.UNCHANGED] * 2
+        catalogue.write([put_image("drawn", captions=(PictureCaption("A drawn Soup"),))], generation=1)
+        assert catalogue.count(Kind.IMAGE, Filter(captions_all=("soup",))) == 1
+        assert examine(catalogue, None, None) == []
+
+
 @pytest.mark.fault
 def test_an_upgrade_that_is_killed_begins_anew(catalogue_url: str) -> None:
     fill(catalogue_url, 1200)
-    make_first_version(catalogue_url)
+    make_version(catalogue_url, 1)
     script = (
         "import os, sys\n"
-        "import index.ingredients as ingredients\n"
+        "from index.positional import PositionalIndex\n"
         "from index.catalogue import Catalogue\n"
-        "made = ingredients.word_rows\n"
-        "def die_late(pk, lines):\n"
+        "made = PositionalIndex.rows\n"
+        "def die_late(index, pk, lines):\n"
         "    if pk > 1000:\n"
         "        os._exit(9)\n"
-        "    return made(pk, lines)\n"
-        "ingredients.word_rows = die_late\n"
+        "    return made(index, pk, lines)\n"
+        "PositionalIndex.rows = die_late\n"
         "Catalogue.open(sys.argv[1])\n"
     )
     died = subprocess.run([sys.executable, "-c", script, catalogue_url], cwd=ROOT, check=False)

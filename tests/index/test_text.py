@@ -2,21 +2,24 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from index.text import (
+    caption_phrase,
+    compared_words,
     content_digest,
     ingredient_phrase,
-    ingredient_words,
+    normalize_captions,
     normalize_id,
     normalize_tag,
     normalize_tags,
     tag_key,
 )
-from index.types import Picture, Recipe
+from index.types import Picture, PictureCaption, Recipe
 
 
 @pytest.mark.parametrize("value", ["a", "Crème brûlée", "寿司-1", "a b", "2:x", "x" * 128, "...", "🍕", "a%2Fb", "-"])
@@ -124,6 +127,21 @@ def test_the_digest_of_a_picture_depends_on_its_bytes() -> None:
     assert content_digest(one) != content_digest(other)
 
 
+def test_a_picture_without_captions_keeps_its_digest() -> None:
+    picture = Picture(blob="1" * 64, media_type="image/png", width=1, height=1, size=1)
+    assert content_digest(picture) == "ca19263421e505ee0995bc7decdfa6c3234931805369370026e189d0673bb3d5"
+    said = [
+        replace(picture, captions=captions)
+        for captions in (
+            (PictureCaption("a dog"),),
+            (PictureCaption("a dog", "general", "captioner"),),
+            (PictureCaption("a dog"), PictureCaption("two")),
+            (PictureCaption("two"), PictureCaption("a dog")),
+        )
+    ]
+    assert len({content_digest(each) for each in [picture, *said]}) == 5
+
+
 @pytest.mark.parametrize("extra", [{"x": float("nan")}, {"x": float("inf")}, {"x": object()}, {"x": "\ud800"}])
 def test_content_that_is_not_json_is_refused(extra: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"JSON|surrogate"):
@@ -159,7 +177,7 @@ def test_content_that_is_not_json_is_refused(extra: dict[str, object]) -> None:
     ],
 )
 def test_forms_of_one_ingredient_compare_equal(forms: tuple[str, ...]) -> None:
-    assert len({ingredient_words(form) for form in forms}) == 1
+    assert len({compared_words(form) for form in forms}) == 1
 
 
 @pytest.mark.parametrize(
@@ -176,7 +194,7 @@ def test_forms_of_one_ingredient_compare_equal(forms: tuple[str, ...]) -> None:
     ],
 )
 def test_other_ingredients_compare_different(one: str, other: str) -> None:
-    assert ingredient_words(one) != ingredient_words(other)
+    assert compared_words(one) != compared_words(other)
 
 
 @pytest.mark.parametrize(
@@ -190,20 +208,69 @@ def test_other_ingredients_compare_different(one: str, other: str) -> None:
     ],
 )
 def test_words_are_runs_of_letters_marks_and_digits(line: str, words: tuple[str, ...]) -> None:
-    assert ingredient_words(line) == words
+    assert compared_words(line) == words
 
 
 @given(st.text(max_size=40))
 def test_words_of_ingredients_are_the_same_in_every_spelling(line: str) -> None:
-    words = ingredient_words(line)
+    words = compared_words(line)
     assert all(words)
     assert not any(character.isspace() for word in words for character in word)
-    assert ingredient_words(unicodedata.normalize("NFD", line)) == words
+    assert compared_words(unicodedata.normalize("NFD", line)) == words
     # Ascii has a way of its own, which must agree with that of all other text.
-    assert ingredient_words(f"{line} \u00e9") == (*words, "\u00e9")
+    assert compared_words(f"{line} \u00e9") == (*words, "\u00e9")
 
 
 @pytest.mark.parametrize(("name", "reason"), [("", "no letter"), ("x" * 101, "101 char"), ("a " * 13, "13 words")])
 def test_a_name_that_can_not_be_looked_up_is_refused(name: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         ingredient_phrase(name)
+
+
+# --- captions ---------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20), max_size=5))
+def test_normalising_captions_twice_changes_nothing(texts: list[str]) -> None:
+    try:
+        once = normalize_captions(PictureCaption(text, "general", "m") for text in texts)
+    except ValueError as error:
+        assert "blank" in str(error)  # noqa: PT017 - the only reason that these texts can give
+        return
+    assert normalize_captions(once) == once
+
+
+def test_captions_are_tidied_and_kept_once_in_their_order() -> None:
+    given = [PictureCaption(" cafe\u0301\n in  town "), PictureCaption("b"), PictureCaption("caf\u00e9 in town")]
+    assert normalize_captions(given) == (PictureCaption("caf\u00e9 in town"), PictureCaption("b"))
+    by_two = (PictureCaption("b"), PictureCaption("b", "dish", "m"))
+    assert normalize_captions(by_two) == by_two
+
+
+@pytest.mark.parametrize(
+    ("captions", "reason"),
+    [
+        ([PictureCaption("")], "caption is blank"),
+        ([PictureCaption(" \n\u200b")], "caption is blank"),
+        ([PictureCaption("x" * 1001)], "caption has 1001 characters; at most 1000"),
+        ([PictureCaption("a\0")], r"control character U\+0000"),
+        ([PictureCaption("\ud800")], r"control character U\+D800"),
+        ([PictureCaption("a", style="\x07")], r"style of a caption holds the control character U\+0007"),
+        ([PictureCaption("a", model="m" * 201)], "model of a caption has 201 characters"),
+        ([PictureCaption(str(number)) for number in range(21)], "a photo has 21 captions; at most 20"),
+    ],
+)
+def test_captions_that_cannot_be_kept_are_refused(captions: list[PictureCaption], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        normalize_captions(captions)
+
+
+def test_the_longest_captions_are_kept() -> None:
+    most = tuple(PictureCaption(f"{number:02}{'x' * 998}") for number in range(20))
+    assert normalize_captions(most) == most
+
+
+def test_a_caption_is_searched_by_its_words() -> None:
+    assert caption_phrase("Two dogs' RACE") == ("two", "dog", "race")
+    with pytest.raises(ValueError, match=r"caption '!' has no letter or digit; give words such as"):
+        caption_phrase("!")

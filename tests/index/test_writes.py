@@ -16,10 +16,12 @@ from index.types import (
     Generation,
     ItemExistsError,
     Kind,
+    PictureCaption,
     PutImage,
     PutRecipe,
     RevisionError,
     UnknownItemError,
+    Write,
     WriteStatus,
 )
 from tests.index.samples import DIM, put_image, put_recipe, unit
@@ -227,12 +229,14 @@ def test_a_write_for_another_generation_is_refused(catalogue: Catalogue, generat
 
 
 def test_what_cannot_be_stored_is_refused_with_its_name(catalogue: Catalogue, generation: Generation) -> None:
-    bad = [
+    bad: list[tuple[Write, str]] = [
         (replace(put_recipe("r"), vector=unit(dim=DIM + 1)), "vector of 'r'"),
         (replace(put_recipe("r"), vector=unit() * 2), "unit norm"),
         (put_recipe("a/b"), "'/'"),
         (put_recipe("e\u0301"), "NFC"),
         (put_recipe("r", tags=("two  spaces",)), "not normalised"),
+        (put_image("i", captions=(PictureCaption("two  spaces"),)), "captions of 'i' are not normalised"),
+        (put_image("i", captions=(PictureCaption(""),)), "caption is blank"),
         (put_recipe("r", tags=("",)), "empty"),
         (put_recipe("r", title="a\0b"), "U\\+0000"),
         (put_recipe("r", title="\ud800"), "surrogate"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.services.filtering import Widened, resolve, widen
 from app.settings import Settings
-from index.text import ingredient_words
+from index.text import compared_words
 from index.types import Filter
 from tests.app.conftest import serving
 
@@ -65,7 +65,7 @@ def test_a_name_stays_among_its_names_each_of_them_once(names: list[str], aliase
     widened = widen(wanted, Known(aliases))
     for name, group in zip(names, widened.filter.ingredients_all, strict=True):
         assert group[0] == name
-        compared = [ingredient_words(one) for one in group]
+        compared = [compared_words(one) for one in group]
         assert () not in compared
         assert len(set(compared)) == len(compared)
 
