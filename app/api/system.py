@@ -10,11 +10,14 @@ from starlette.requests import Request
 from app import __version__
 from app.api.deps import RuntimeDep, require_key
 from app.api.openapi import problems
+from app.engine.types import EngineHealth, LaneState
 from app.metrics import Metrics
 from app.problems import PROBLEM_TYPES, Problem
 from app.runtime import Runtime
-from app.schemas.system import Alive, Encoder, Lane, Models, Ready, Service
+from app.schemas.system import Alive, Captioner, Encoder, Lane, Models, Ready, Service
 from index.types import IndexRoomError
+from models.captioning.types import CaptionerInfo
+from models.types import EncoderInfo
 
 open_router = APIRouter(tags=["system"])
 models_router = APIRouter(prefix="/models", tags=["system"])
@@ -55,9 +58,18 @@ async def healthz() -> Alive:
 )
 @open_router.head("/readyz", include_in_schema=False)
 async def readyz(runtime: RuntimeDep) -> Ready:
-    """503 with the failed checks, when a model, the catalogue or the index does not answer."""
-    checks = await _checks(runtime)
-    if any(value != "ok" for value in checks.values()):
+    """503 with the failed checks, when the encoder, the catalogue or the index does not answer.
+
+    Other models stand in `checks` too, but one that is down answers 503 to its own requests alone.
+    """
+    health = runtime.engine.health()
+    lanes = {lane.lane: "ok" if lane.state is LaneState.READY else lane.detail or lane.state for lane in health.lanes}
+    stores = {
+        "catalogue": await _check(runtime, runtime.catalogue.head),
+        "index": await _check(runtime, runtime.replica.sync),
+    }
+    checks = lanes | stores
+    if not health.ready or any(value != "ok" for value in stores.values()):
         bad = "; ".join(f"{name}: {value}" for name, value in checks.items() if value != "ok")
         raise Problem("unavailable", f"Not ready ({bad}).", headers={"Retry-After": "5"}, checks=checks)
     return Ready(checks=checks)
@@ -102,45 +114,58 @@ async def get_problem(slug: str) -> dict[str, Any]:
 
 @models_router.get("", summary="The models that are loaded", response_model=Models, responses=problems("unavailable"))
 async def list_models(runtime: RuntimeDep) -> Models:
-    """The joint encoder, and the lanes that run models."""
-    info = runtime.engine.encoder
+    """The joint encoder, the models beside it (null where the settings ask for none), and the lanes that run them."""
+    engine = runtime.engine
     return Models(
-        encoder=Encoder(
-            name=info.name,
-            fingerprint=info.fingerprint,
-            dim=info.dim,
-            image_size=info.preprocess.size,
-            device=info.device,
-            runtime=info.runtime,
-            parameters=info.parameters,
-            licence=info.licence,
-            description=info.description,
-        ),
-        lanes=[
-            Lane(
-                lane=lane.lane,
-                state=lane.state.value,
-                detail=lane.detail,
-                device=lane.device,
-                queued_items=lane.queued_items,
-                running_items=lane.running_items,
-                completed_items=lane.completed_items,
-                failed_items=lane.failed_items,
-            )
-            for lane in runtime.engine.health().lanes
-        ],
+        encoder=_encoder(engine.encoder),
+        captioner=_captioner(engine.captioner) if engine.captioner is not None else None,
+        lanes=_lanes(engine.health()),
     )
 
 
-async def _checks(runtime: Runtime) -> dict[str, str]:
-    checks = {lane.lane: "ok" if lane.state == "ready" else lane.detail or lane.state for lane in _lanes(runtime)}
-    checks["catalogue"] = await _check(runtime, runtime.catalogue.head)
-    checks["index"] = await _check(runtime, runtime.replica.sync)
-    return checks
+def _encoder(info: EncoderInfo) -> Encoder:
+    return Encoder(
+        name=info.name,
+        fingerprint=info.fingerprint,
+        dim=info.dim,
+        image_size=info.preprocess.size,
+        device=info.device,
+        runtime=info.runtime,
+        parameters=info.parameters,
+        licence=info.licence,
+        description=info.description,
+    )
 
 
-def _lanes(runtime: Runtime) -> Any:
-    return runtime.engine.health().lanes
+def _captioner(info: CaptionerInfo) -> Captioner:
+    return Captioner(
+        name=info.name,
+        fingerprint=info.fingerprint,
+        styles=list(info.styles),
+        grid=info.grid,
+        vocabulary=info.vocabulary,
+        image_size=info.preprocess.size,
+        device=info.device,
+        parameters=info.parameters,
+        licence=info.licence,
+        description=info.description,
+    )
+
+
+def _lanes(health: EngineHealth) -> list[Lane]:
+    return [
+        Lane(
+            lane=lane.lane,
+            state=lane.state.value,
+            detail=lane.detail,
+            device=lane.device,
+            queued_items=lane.queued_items,
+            running_items=lane.running_items,
+            completed_items=lane.completed_items,
+            failed_items=lane.failed_items,
+        )
+        for lane in health.lanes
+    ]
 
 
 async def _check(runtime: Runtime, call: Any) -> str:

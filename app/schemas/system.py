@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict
 
 from app.schemas.common import Response
+from models.captioning.types import CaptionStyle
 
 
 class Service(Response):
@@ -30,11 +31,13 @@ class Alive(Response):
 
 
 class Ready(Response):
-    """Models and index answer."""
+    """The encoder and the index answer; `checks` also has each other model: `ok`, or what is wrong with it."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"status": "ready", "checks": {"catalogue": "ok", "encoder": "ok", "index": "ok"}}]
+            "examples": [
+                {"status": "ready", "checks": {"encoder": "ok", "captioner": "ok", "catalogue": "ok", "index": "ok"}}
+            ]
         }
     )
 
@@ -68,6 +71,21 @@ class Encoder(Response):
     description: str
 
 
+class Captioner(Response):
+    """What writes captions, in which `styles`; `grid`: rows and columns of its attention maps, null without maps."""
+
+    name: str
+    fingerprint: str
+    styles: list[CaptionStyle]
+    grid: tuple[int, int] | None
+    vocabulary: int
+    image_size: int
+    device: str
+    parameters: int
+    licence: str
+    description: str
+
+
 class Models(Response):
     model_config = ConfigDict(
         json_schema_extra={
@@ -81,6 +99,18 @@ class Models(Response):
                         "device": "cpu",
                         "runtime": "openvino",
                         "parameters": 30000000,
+                        "licence": "see the model card",
+                        "description": "",
+                    },
+                    "captioner": {
+                        "name": "tastespace-captions",
+                        "fingerprint": "a41b07c9",
+                        "styles": ["general", "dish"],
+                        "grid": [7, 7],
+                        "vocabulary": 8000,
+                        "image_size": 224,
+                        "device": "cpu",
+                        "parameters": 20000000,
                         "licence": "see the model card",
                         "description": "",
                     },
@@ -102,6 +132,7 @@ class Models(Response):
     )
 
     encoder: Encoder
+    captioner: Captioner | None
     lanes: list[Lane]
 
 

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from app.problems import PROBLEM_TYPES
 from app.settings import Settings
 from tests.app.conftest import Service, problem, serving
-from tests.app.fakes import picture
+from tests.app.fakes import FakeEngine, picture
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,10 @@ async def test_the_root_leads_on(service: Service) -> None:
 async def test_health_and_readiness(service: Service) -> None:
     assert (await service.client.get("/healthz")).json() == {"status": "ok"}
     ready = (await service.client.get("/readyz")).json()
-    assert ready == {"status": "ready", "checks": {"encoder": "ok", "catalogue": "ok", "index": "ok"}}
+    assert ready == {
+        "status": "ready",
+        "checks": {"encoder": "ok", "captioner": "ok", "catalogue": "ok", "index": "ok"},
+    }
     service.engine.unavailable = True
     response = await service.client.get("/readyz")
     body = problem(response, 503, "unavailable")
@@ -32,6 +35,14 @@ async def test_health_and_readiness(service: Service) -> None:
     assert body["checks"]["index"] == "ok"
     assert response.headers["retry-after"]
     assert (await service.client.get("/healthz")).status_code == 200
+
+
+async def test_a_captioner_that_is_down_is_told_but_takes_no_search_down(service: Service) -> None:
+    service.engine.captioner_down = True
+    response = await service.client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json()["checks"]["captioner"] == "the worker died"
+    assert (await service.client.post("/v1/search/recipes", json={"text": "soup"})).status_code == 200
 
 
 async def test_readiness_knows_of_a_catalogue_that_serves_another_encoder(service: Service) -> None:
@@ -48,7 +59,17 @@ async def test_models_are_named(service: Service) -> None:
     body = (await service.client.get("/v1/models")).json()
     assert body["encoder"]["name"] == "fake"
     assert body["encoder"]["image_size"] == 16
-    assert body["lanes"][0]["state"] == "ready"
+    assert body["captioner"]["name"] == "fake-captions"
+    assert body["captioner"]["styles"] == ["general", "dish"]
+    assert body["captioner"]["grid"] == [7, 7]
+    assert [(lane["lane"], lane["state"]) for lane in body["lanes"]] == [("encoder", "ready"), ("captioner", "ready")]
+
+
+async def test_a_service_without_a_captioner_says_so(settings: Settings) -> None:
+    async with serving(settings, FakeEngine(captioner=None)) as service:
+        body = (await service.client.get("/v1/models")).json()
+        assert body["captioner"] is None
+        assert [lane["lane"] for lane in body["lanes"]] == ["encoder"]
 
 
 async def test_metrics_count_requests_by_route_and_items(service: Service) -> None:

@@ -253,7 +253,9 @@ def test_an_observer_that_fails_harms_nobody(start_lane: StartLane, caplog: pyte
 
 words = st.sampled_from(["soup", "rice", "poison", "unfit", "nan", "tea", "short"])
 submissions = st.lists(
-    st.tuples(st.sampled_from(sorted(ENCODE_OPERATIONS)), st.sampled_from(list(Priority)), st.lists(words, max_size=20)),
+    st.tuples(
+        st.sampled_from(sorted(ENCODE_OPERATIONS)), st.sampled_from(list(Priority)), st.lists(words, max_size=20)
+    ),
     max_size=8,
 )
 
