@@ -8,24 +8,18 @@ on a photo and don't fit, count only where there is nothing else.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import open_clip
 import torch
-from huggingface_hub import constants
 from open_clip.transform import PreprocessCfg
 from PIL import Image
 from torch import Tensor, nn
 
+from models.hub import impatient_hub, model_fingerprint, reason
 from models.joint.loading import parse_device
 from models.joint.towers import PHOTOS_PER_BATCH, PHOTOS_PER_BATCH_ON_CPU, Int64Array, check_pixels
 from models.preprocess import to_pixels
@@ -54,6 +48,28 @@ def load_open_clip(
             weights are not cached and can't be fetched. It says so within seconds when there is no network.
     """
     where = parse_device(device)
+    model, tokenizer, preprocess = open_clip_model(spec, "open_clip")
+    name = f"open_clip:{spec}"
+    fingerprint = open_clip_fingerprint(model, tokenizer, preprocess)
+    backend = choose_backend(
+        lambda: _network(model, tokenizer, preprocess),
+        name=name,
+        fingerprint=fingerprint,
+        device=where,
+        runtime=runtime,
+        cache=cache,
+        threads=threads,
+    )
+    return OpenClipEncoder(backend, tokenizer, preprocess, name=name, fingerprint=fingerprint, device=where)
+
+
+def open_clip_model(spec: str, kind: str) -> tuple[Any, Any, ImagePreprocess]:
+    """Network, tokenizer and preprocessing of ``MODEL/PRETRAINED`` or ``MODEL@FILE``; ``kind`` stands before the colon
+    of the setting, for messages.
+
+    Raises:
+        EncoderUnavailableError: as :func:`load_open_clip`.
+    """
     if "@" in spec:
         model_name, _, file = spec.partition("@")
         if not Path(file).is_file():
@@ -68,31 +84,18 @@ def load_open_clip(
             )
     if model_name not in open_clip.list_models():
         raise EncoderUnavailableError(f"open_clip has no model {model_name!r}")
-    with _impatient_hub() as online:
+    with impatient_hub() as online:
         try:
             model = open_clip.create_model_from_pretrained(model_name, pretrained, return_transform=False)
             tokenizer = open_clip.get_tokenizer(model_name)
         except Exception as error:  # open_clip, its hub's client and torch each raise their own
             if not online and "@" not in spec:
-                remedy = "connect the machine to the network once, or name a local checkpoint (open_clip:MODEL@FILE)"
+                remedy = f"connect the machine to the network once, or name a local checkpoint ({kind}:MODEL@FILE)"
                 message = f"the open_clip weights {spec!r} are not cached and there is no network; {remedy}"
             else:
-                reason = " ".join(str(error).split())[:200] or type(error).__name__
-                message = f"the open_clip weights {spec!r} can't be loaded: {reason}"
+                message = f"the open_clip weights {spec!r} can't be loaded: {reason(error)}"
             raise EncoderUnavailableError(message) from error
-    name = f"open_clip:{spec}"
-    preprocess = _preprocess(PreprocessCfg(**model.visual.preprocess_cfg))
-    fingerprint = _fingerprint(model, tokenizer, preprocess)
-    backend = choose_backend(
-        lambda: _network(model, tokenizer, preprocess),
-        name=name,
-        fingerprint=fingerprint,
-        device=where,
-        runtime=runtime,
-        cache=cache,
-        threads=threads,
-    )
-    return OpenClipEncoder(backend, tokenizer, preprocess, name=name, fingerprint=fingerprint, device=where)
+    return model, tokenizer, _preprocess(PreprocessCfg(**model.visual.preprocess_cfg))
 
 
 class OpenClipEncoder:
@@ -203,15 +206,12 @@ def _network(model: nn.Module, tokenizer: Callable[[list[str]], Tensor], preproc
     return Network(parts, sum(parameter.numel() for parameter in model.parameters()))
 
 
-def _fingerprint(model: nn.Module, tokenizer: Callable[[list[str]], Tensor], preprocess: ImagePreprocess) -> str:
+def open_clip_fingerprint(
+    model: nn.Module, tokenizer: Callable[[list[str]], Tensor], preprocess: ImagePreprocess
+) -> str:
     """Weights by value, preprocessing, and what the tokenizer makes of a probe."""
-    digest = hashlib.sha256(json.dumps(asdict(preprocess), sort_keys=True).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     probe = tokenizer(["Crème brûlée with 2 1/2 cups of Basmati rice & lemon!"])
-    digest.update(probe.numpy().tobytes())
-    return digest.hexdigest()
+    return model_fingerprint(model, preprocess, probe.numpy().tobytes())
 
 
 def _tokens(tokenizer: Callable[[list[str]], Tensor], texts: Sequence[str]) -> Int64Array:
@@ -242,29 +242,6 @@ def _preprocess(config: PreprocessCfg) -> ImagePreprocess:
 def _three(values: Sequence[float]) -> tuple[float, float, float]:
     red, green, blue = (float(value) for value in values)
     return red, green, blue
-
-
-@contextmanager
-def _impatient_hub() -> Iterator[bool]:
-    """Yields whether the hub can be reached, and keeps what follows from waiting long where it can't.
-
-    Without network the hub's client would retry for a minute, noisily.
-
-    One short request (through the proxy that the environment names, if any) decides whether the hub is asked at all
-    or the cache alone is used; other downloads get a time limit on their sockets.
-    """
-    offline, timeout = constants.HF_HUB_OFFLINE, socket.getdefaulttimeout()
-    if not offline:
-        try:
-            httpx.head(constants.ENDPOINT, timeout=_PATIENCE_S)
-        except httpx.HTTPError:
-            constants.HF_HUB_OFFLINE = True
-    socket.setdefaulttimeout(_PATIENCE_S)
-    try:
-        yield not constants.HF_HUB_OFFLINE
-    finally:
-        constants.HF_HUB_OFFLINE = offline
-        socket.setdefaulttimeout(timeout)
 
 
 def _batches(items: Any, size: int) -> Iterator[Any]:
