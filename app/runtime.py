@@ -13,8 +13,11 @@ from typing import Self
 from app.builtin import builtin_bundles
 from app.engine.limits import LaneLimits
 from app.engine.local import LocalEngine
-from app.engine.specs import EncoderSpec
+from app.engine.placement import Place, places_of
+from app.engine.process import ProcessSpec
+from app.engine.specs import CaptionerSpec, EncoderSpec
 from app.engine.types import Engine, Priority
+from app.engine.workers import ModelSpec
 from app.executors import Executors
 from app.jobs import JobRunner
 from app.metrics import Metrics
@@ -26,7 +29,7 @@ from app.services.search import Search
 from app.services.taggers import Taggers
 from app.services.tagging import Tagging
 from app.services.words import Words
-from app.settings import Settings, SettingsError
+from app.settings import NO_MODEL, Settings, SettingsError
 from index.blobs import BlobStore
 from index.catalogue import Catalogue
 from index.jobs import JobStore
@@ -44,20 +47,32 @@ _BLOB_GRACE_S = 24 * 3600.0
 
 def local_engine(settings: Settings, metrics: Metrics) -> LocalEngine:
     """The engine that the settings ask for; not started."""
-    spec = EncoderSpec(
-        "encoder",
-        settings.encoder,
-        settings.device,
-        settings.threads or 0,
-        runtime=settings.runtime,
-        cache=settings.models_dir,
-    )
     limits = LaneLimits(
         max_queue_items=settings.queue_items,
         max_batch=settings.batch_items,
         batch_wait_s=settings.batch_wait_ms / 1e3,
     )
-    return LocalEngine.from_specs([spec], limits=limits, observer=metrics)
+    return LocalEngine.from_specs(_specs(settings), limits=limits, observer=metrics)
+
+
+def _specs(settings: Settings) -> list[ModelSpec]:
+    """One for each lane, placed as the settings say."""
+    threads = settings.threads or 0
+    specs: list[tuple[Place, ModelSpec]] = [
+        (
+            place,
+            EncoderSpec(
+                name, settings.encoder, place.device, threads, runtime=settings.runtime, cache=settings.models_dir
+            ),
+        )
+        for name, place in places_of("encoder", settings.placement, settings.device).items()
+    ]
+    if settings.captioner != NO_MODEL:
+        specs += [
+            (place, CaptionerSpec(name, settings.captioner, place.device, threads))
+            for name, place in places_of("captioner", settings.placement, settings.device).items()
+        ]
+    return [ProcessSpec(spec) if place.process else spec for place, spec in specs]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.engine.placement import Place, parse_placement
 
 MEBIBYTE = 1024 * 1024
 ENV_PREFIX = "TASTESPACE_"
+NO_MODEL = "none"
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 RuntimeName = Literal["auto", "torch", "openvino"]
@@ -38,6 +41,10 @@ class Settings(BaseSettings):
     runtime: RuntimeName = Field(default="auto", description="What computes the model; auto: openvino on a CPU.")
     model_cache: Path | None = Field(default=None, description="Folder of converted models; default: in data_dir.")
     threads: int | None = Field(default=None, ge=1, le=1024, description="CPU threads of the model.")
+    captioner: str = Field(default="none", min_length=1, description="See models.captioning.loading; none: without.")
+    placement: Annotated[tuple[Place, ...], NoDecode] = Field(
+        default=(), description="Models elsewhere than in a thread on device: MODEL=DEVICE or MODEL=DEVICE@process."
+    )
     words: Path | None = Field(default=None, description="Folder of word vectors; default: those shipped.")
     tags: Path | None = Field(default=None, description="Folder of tag weights; default: those shipped.")
     queue_items: int = Field(default=512, ge=128, description="Items that may wait; past it 503 is answered.")
@@ -71,6 +78,18 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("placement", mode="before")
+    @classmethod
+    def _places(cls, value: object) -> object:
+        return parse_placement(value) if isinstance(value, str) else value
+
+    @field_validator("placement")
+    @classmethod
+    def _placed_models_are_asked_for(cls, value: tuple[Place, ...], info: ValidationInfo) -> tuple[Place, ...]:
+        if info.data.get("captioner") == NO_MODEL and any(place.model == "captioner" for place in value):
+            raise ValueError(f"it places the captioner, but {ENV_PREFIX}CAPTIONER is {NO_MODEL}; name one there")
         return value
 
     @field_validator("log_level", mode="before")

@@ -96,6 +96,13 @@ class Intake:
         self.let_go("its worker hangs")
         return True
 
+    def doubt(self) -> None:
+        """Have an idle worker tested before it gets more work; one that runs a batch shows by that how it is."""
+        with self._changed:
+            if self._state is LaneState.READY and self._running is None:
+                self._doubtful = True
+                self._changed.notify_all()
+
     # --- for the lane ---------------------------------------------------------------------------------------
 
     def set_state(self, state: LaneState, detail: str) -> None:

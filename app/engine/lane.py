@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from logging import getLogger
-from typing import Any
+from typing import Any, Final
 
 from app.engine.backlog import Batch
 from app.engine.intake import Intake
@@ -28,6 +28,7 @@ from app.engine.types import (
 from app.engine.workers import Worker, WorkerDiedError
 
 _logger = getLogger(__name__)
+_ABORTED_WITHIN_S: Final = 10.0
 
 
 class Lane:
@@ -95,14 +96,17 @@ class Lane:
     def stop(self, timeout_s: float | None = None) -> bool:
         """Fail what is queued, let the running batch finish, release the model, join the thread.
 
-        A lane that had failed keeps saying why. It may be started again.
+        A batch that does not end within ``timeout_s`` seconds is aborted, where the worker can do that. A lane that
+        had failed keeps saying why. It may be started again.
 
         Returns:
-            False if the thread still runs after ``timeout_s`` seconds (a hanging batch); it is a daemon thread.
+            False if the thread still runs (a hanging batch); it is a daemon thread.
         """
         self._intake.ask_to_stop()
         if self._thread is not None:
             self._thread.join(timeout_s)
+            if self._thread.is_alive() and self._worker.abort():
+                self._thread.join(_ABORTED_WITHIN_S)
             if self._thread.is_alive():
                 return False
         self._intake.stopped()
@@ -138,9 +142,17 @@ class Lane:
         return self._intake.health(self._worker.device)
 
     def check(self) -> None:
-        """The watchdog's look, to be called now and then: everybody who waits for a hanging batch is let go."""
+        """The watchdog's look, to be called now and then.
+
+        Everybody who waits for a hanging batch is let go, and the batch aborted where the worker can do that; a worker
+        that died while nobody asked it anything is replaced.
+        """
         if self._intake.let_go_if_hanging():
             _logger.error("lane %s: a batch runs for longer than %g s", self.name, self._limits.batch_timeout_s)
+        if self._supervisor.hangs():
+            self._worker.abort()
+        elif not self._worker.is_alive:
+            self._intake.doubt()
 
     # --- the thread -----------------------------------------------------------------------------------------
 
