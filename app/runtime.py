@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from app.builtin import builtin_bundles
@@ -21,6 +22,7 @@ from app.engine.workers import ModelSpec
 from app.executors import Executors
 from app.jobs import JobRunner
 from app.metrics import Metrics
+from app.observability import configure_logging
 from app.services.captioning import Captioning
 from app.services.ingest import Ingest
 from app.services.library import Library, Thumbnails
@@ -72,7 +74,8 @@ def _specs(settings: Settings) -> list[ModelSpec]:
             (place, CaptionerSpec(name, settings.captioner, place.device, threads))
             for name, place in places_of("captioner", settings.placement, settings.device).items()
         ]
-    return [ProcessSpec(spec) if place.process else spec for place, spec in specs]
+    set_up = partial(configure_logging, settings.log_level, as_json=settings.log_json)
+    return [ProcessSpec(spec, set_up) if place.process else spec for place, spec in specs]
 
 
 @dataclass(frozen=True, slots=True)

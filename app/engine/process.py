@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Final
 
-from app.engine.process_child import Answer, ChildLogging, Loaded, raise_failure, serve
+from app.engine.process_child import Answer, Loaded, SetUp, raise_failure, serve
 from app.engine.types import ModelInfo, Operation, Payload, Value
 from app.engine.workers import ModelSpec, Worker, WorkerDiedError
 
@@ -29,8 +29,10 @@ class ProcessWorker(Worker):
     plain pickled data. Closing the pipe ends the process, so it ends with the service, even when that is killed.
     """
 
-    def __init__(self, spec: ModelSpec) -> None:
+    def __init__(self, spec: ModelSpec, set_up: SetUp | None = None) -> None:
+        """``set_up`` is called first in the process; without it, it logs warnings to standard error."""
         self._spec = spec
+        self._set_up = set_up
         template = spec.build()
         self._operations, self._device = template.operations, template.device
         self._loaded: Loaded | None = None
@@ -69,7 +71,7 @@ class ProcessWorker(Worker):
         pipe, theirs = context.Pipe()
         process = context.Process(
             target=serve,
-            args=(self._spec, theirs, ChildLogging.of_this_process()),
+            args=(self._spec, theirs, self._set_up),
             name=self._spec.name,
             daemon=True,
         )
@@ -166,10 +168,11 @@ class ProcessSpec:
     """``spec``'s worker in a process of its own; a :class:`app.engine.workers.ModelSpec`."""
 
     spec: ModelSpec
+    set_up: SetUp | None = None
 
     @property
     def name(self) -> str:
         return self.spec.name
 
     def build(self) -> ProcessWorker:
-        return ProcessWorker(self.spec)
+        return ProcessWorker(self.spec, self.set_up)

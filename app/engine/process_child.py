@@ -7,11 +7,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
-from typing import Any, Final, Literal, NoReturn, Self, TypeAlias
+from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 from app.engine.isolation import is_out_of_memory
 from app.engine.types import ModelInfo
@@ -24,6 +24,8 @@ _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 _ORPHANED: Final = 1
 _TEXT_FORMAT: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
+#: Prepares the process, its logging above all, before anything else; picklable.
+SetUp: TypeAlias = Callable[[], None]
 FailureKind: TypeAlias = Literal["item", "memory", "model", "self-test", "died", "other"]
 
 
@@ -54,30 +56,9 @@ class RemoteError(Exception):
     """Any other exception of the process; its class is named as that one's was."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChildLogging:
-    """How the process logs: to standard error, as its parent does."""
-
-    formatter: logging.Formatter | None
-    levels: dict[str, int]
-
-    @classmethod
-    def of_this_process(cls) -> Self:
-        loggers = {"": logging.getLogger()} | {name: logging.getLogger(name) for name in ("app", "models")}
-        formatter = next((handler.formatter for handler in loggers[""].handlers if handler.formatter), None)
-        return cls(formatter, {name: logger.level for name, logger in loggers.items()})
-
-    def apply(self, process: str) -> None:
-        """Log so from now on; each line's logger is headed by the name of the process."""
-        handler = logging.StreamHandler()
-        handler.setFormatter(self.formatter or logging.Formatter(_TEXT_FORMAT))
-        handler.addFilter(_Headed(process))
-        logging.getLogger().handlers[:] = [handler]
-        for name, level in self.levels.items():
-            logging.getLogger(name).setLevel(level)
-
-
 class _Headed(logging.Filter):
+    """Each line's logger is headed by the name of the process."""
+
     def __init__(self, head: str) -> None:
         super().__init__()
         self._head = head
@@ -87,11 +68,15 @@ class _Headed(logging.Filter):
         return True
 
 
-def serve(spec: ModelSpec, pipe: Connection, how_to_log: ChildLogging) -> None:
+def serve(spec: ModelSpec, pipe: Connection, set_up: SetUp | None) -> None:
     """Answer calls until the pipe closes; the main function of the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a ctrl-C is the service's, which ends this process in order
     _die_with_parent()
-    how_to_log.apply(spec.name)
+    if set_up is not None:
+        set_up()
+    logging.basicConfig(format=_TEXT_FORMAT)  # to standard error, unless it was set up
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_Headed(spec.name))
     worker = spec.build()
     try:
         for method, arguments in _calls(pipe):
