@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +18,23 @@ from app.cli.train import manifest_command
 
 if TYPE_CHECKING:
     from models.training.joint import TrainingProgress
+
+
+class BackendChoice(StrEnum):
+    """How a generator draws."""
+
+    FLOW = "flow"
+    GAN = "gan"
+
+
+class SolverChoice(StrEnum):
+    """How a flow is followed."""
+
+    EULER = "euler"
+    HEUN = "heun"
+
+
+_RATES = MappingProxyType({BackendChoice.FLOW: 5e-4, BackendChoice.GAN: 1e-4})
 
 
 def train_autoencoder(
@@ -84,6 +104,112 @@ def train_autoencoder(
         result = pictures.train_autoencoder(config, _shown(progress))
     stdout().print(f"Trained{_listed(result.metrics)}")
     stdout().print(f"The autoencoder is in {result.folder}", soft_wrap=True)
+
+
+def train_generator(
+    data: Annotated[Path, typer.Option(help="Folder with recipes.jsonl and the photos.")],
+    out: Annotated[Path, typer.Option(help="Run folder; it ends up holding the generator.")],
+    autoencoder: Annotated[
+        Path | None, typer.Option(help="Folder of a trained autoencoder (default: that of --init).")
+    ] = None,
+    backend: Annotated[BackendChoice, typer.Option(help="How it draws.")] = BackendChoice.FLOW,
+    encoder: Annotated[
+        str, typer.Option(help="Joint encoder whose vectors it is told, as in TASTESPACE_ENCODER.")
+    ] = "tastespace-lite",
+    seed: Annotated[int, typer.Option(help="Decides everything random.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Each ends with a contact sheet and can be resumed from.")] = 30,
+    steps: Annotated[int, typer.Option(min=1, help="Of an epoch.")] = 1000,
+    batch_size: Annotated[int, typer.Option(min=2, help="Photos in one step.")] = 64,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="Highest rate (default: 5e-4 for a flow, 1e-4 for a gan).")
+    ] = None,
+    ema_decay: Annotated[float, typer.Option(min=0, max=0.99999, help="Of the average that draws.")] = 0.999,
+    views: Annotated[int, typer.Option(min=1, help="Of each photo: the middle, mirrored, squares near it.")] = 6,
+    text_share: Annotated[float, typer.Option(min=0, help="Of examples that are told the title.")] = 0.5,
+    recipe_share: Annotated[float, typer.Option(min=0, help="That are told the whole recipe.")] = 0.3,
+    photo_share: Annotated[float, typer.Option(min=0, help="That are told the photo's own vector.")] = 0.2,
+    condition_noise: Annotated[float, typer.Option(min=0, help="Added to what is told.")] = 0.2,
+    widths: Annotated[
+        str | None, typer.Option(help="Channels at each resolution, comma-separated (default: by the backend).")
+    ] = None,
+    blocks: Annotated[str, typer.Option(help="flow: residual blocks at each resolution.")] = "1,1,2",
+    attention: Annotated[str, typer.Option(help="flow: 1 where there is self-attention, else 0.")] = "0,1,1",
+    forget: Annotated[float, typer.Option(min=0, max=1, help="flow: share that is told nothing.")] = 0.1,
+    sampling_steps: Annotated[int, typer.Option(min=1, help="flow: steps of drawing.")] = 20,
+    guidance: Annotated[float, typer.Option(min=0, help="flow: how far to follow what is told.")] = 2.5,
+    solver: Annotated[SolverChoice, typer.Option(help="flow: how steps are taken.")] = SolverChoice.EULER,
+    critic: Annotated[
+        tuple[int, int, int], typer.Option(help="gan: channels of the discriminator at each resolution.")
+    ] = (64, 128, 256),
+    critic_rate: Annotated[float, typer.Option(min=0, help="gan: rate of the discriminator, relative.")] = 4.0,
+    penalty: Annotated[float, typer.Option(min=0, help="gan: factor of the gradient penalty.")] = 2.0,
+    penalty_every: Annotated[int, typer.Option(min=1, help="gan: steps from one penalty to the next.")] = 4,
+    val_pictures: Annotated[int, typer.Option(min=2, help="Drawn and measured after each epoch.")] = 256,
+    bfloat16: Annotated[bool, typer.Option(help="Compute in it where the processor does.")] = False,
+    init: Annotated[Path | None, typer.Option(help="Folder of a trained generator to start from.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Where pictures, latents and vectors are kept (default: beside OUT).")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in OUT.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, mps, cuda or cuda:N.")] = "cpu",
+    description: Annotated[str, typer.Option(help="What the data is, for the manifest.")] = "the user's own data",
+    licence: Annotated[str, typer.Option(help="Of the weights, for the manifest.")] = "that of the training data",
+) -> None:
+    """Train a generator of pictures over an autoencoder's latents, told vectors of the joint encoder.
+
+    Pictures, latents and vectors are computed first and kept. After each epoch OUT has a new contact sheet.
+    """
+    from models.generation.flow import FlowSampling
+    from models.training import generator
+    from models.training.generator_config import ConditionMix, FlowOptions, GanOptions
+
+    try:
+        sampling = FlowSampling(sampling_steps, guidance, solver.value)
+        channels = {"widths": _numbers(widths, "--widths")} if widths else {}
+        flow, gan = FlowOptions(forget=forget, sampling=sampling), GanOptions(critic=critic, critic_rate=critic_rate)
+        flow = replace(flow, blocks=_numbers(blocks, "--blocks"), **channels)
+        flow = replace(flow, attention=tuple(map(bool, _numbers(attention, "--attention"))))
+        gan = replace(gan, penalty=penalty, penalty_every=penalty_every, **channels)
+        mix = ConditionMix(text_share, recipe_share, photo_share, condition_noise)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    config = generator.GeneratorTrainingConfig(
+        data=data,
+        out=out,
+        autoencoder=autoencoder,
+        encoder=encoder,
+        backend=backend.value,
+        flow=flow,
+        gan=gan,
+        mix=mix,
+        seed=seed,
+        epochs=epochs,
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate if learning_rate is not None else _RATES[backend],
+        ema_decay=ema_decay,
+        views=views,
+        val_pictures=val_pictures,
+        bfloat16=bfloat16,
+        init=init,
+        cache=cache,
+        resume=resume,
+        device=device,
+        command=manifest_command(sys.argv[1:]),
+        description=description,
+        licence=licence,
+    )
+    with StageProgress(stderr()) as progress:
+        result = generator.train_generator(config, _shown(progress))
+    stdout().print(f"Trained{_listed(result.metrics)}")
+    stdout().print(f"The generator is in {result.folder}", soft_wrap=True)
+
+
+def _numbers(text: str, option: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a row of numbers such as 1,1,2", param_hint=option) from None
 
 
 def _shown(progress: StageProgress) -> Callable[[TrainingProgress], None]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 
 from models.types import Float32Array, ModelError, UInt8Array
 
 Condition: TypeAlias = Literal["vector", "text"]
+Modality: TypeAlias = Literal["text", "recipe", "photo"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
 MAX_SEED = 2**32 - 1
 DEFAULT_SIZE = 128
 
@@ -30,10 +32,12 @@ class PictureRequest:
     Attributes:
         text: the prompt; what a generator that reads text draws, and what a drawn picture says of itself.
         vector: float32 (dim,), the prompt in the joint space; what a generator that reads vectors draws.
+        modality: of what ``vector`` was made.
         seed: of the noise, 0 to 2^32 - 1.
         size: side of the square in pixels, one of ``GeneratorInfo.sizes``.
         truncation: scale of the noise, above 0 and at most 1: less of it is more typical and less varied.
-        negative_text, negative_vector: what not to draw, where the generator can take it (``GeneratorInfo.negative``).
+        negative_text, negative_vector: what not to draw, where the generator can take it (``GeneratorInfo.negative``);
+            the vector is that of a text.
 
     Raises:
         ValueError: there is no condition, or a value is out of its range; the message names it.
@@ -41,6 +45,7 @@ class PictureRequest:
 
     text: str = ""
     vector: Float32Array | None = None
+    modality: Modality = "text"
     seed: int = 0
     size: int = DEFAULT_SIZE
     truncation: float = 1.0
@@ -53,6 +58,8 @@ class PictureRequest:
         for name, vector in (("vector", self.vector), ("negative_vector", self.negative_vector)):
             if vector is not None and (vector.ndim != 1 or not np.isfinite(vector).all()):
                 raise ValueError(f"{name} must be one row of finite numbers")
+        if self.modality not in MODALITIES:
+            raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, not {self.modality!r}")
         if not 0 <= self.seed <= MAX_SEED:
             raise ValueError(f"seed must be between 0 and {MAX_SEED}, not {self.seed}")
         if not 0 < self.truncation <= 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from models.types import ModelError
 
@@ -43,3 +43,14 @@ def check_losses(
             )
         least[name] = min(abs(value), least.get(name, math.inf))
     return least
+
+
+def check_spread(spreads: Sequence[float], least: float, patience: int) -> None:
+    """Raises DivergenceError where the last ``patience`` spreads, relative to that of photos, are all below
+    ``least``: the generator draws the same picture whatever it is told."""
+    recent = spreads[-patience:]
+    if len(recent) == patience and max(recent) < least:
+        raise DivergenceError(
+            f"the training collapsed: for {patience} epochs drawn pictures differed less than {least:.0%} of what "
+            "photos do; go on from an earlier state with a lower --learning-rate or another --seed"
+        )

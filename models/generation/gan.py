@@ -1,0 +1,188 @@
+"""Pictures by a generative adversarial network: latents in one pass from noise and what it is told.
+
+The generator has noise and condition in every affine block (DF-GAN, Tao et al. 2022, section 3.2). The discriminator
+scores places of two maps, each by itself and by its product with the condition (Miyato & Koyama 2018).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_SLOPE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class GanConfig:
+    """Shape of the generator, and of the discriminator that it is trained against.
+
+    Attributes:
+        channels, grid: of the latents.
+        condition: width of the vectors that it is told.
+        noise: numbers of noise for a picture.
+        embedding: width of what the condition becomes.
+        widths: channels at the smallest resolution, at twice that, ..., at the grid.
+        critic: channels of the discriminator at the grid, at half and at a quarter of it.
+
+    Raises:
+        ValueError: the values don't fit each other.
+    """
+
+    channels: int = 8
+    grid: int = 16
+    condition: int = 512
+    noise: int = 64
+    embedding: int = 128
+    widths: tuple[int, ...] = (192, 128, 96)
+    critic: tuple[int, int, int] = (64, 128, 256)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(self.widths))
+        object.__setattr__(self, "critic", tuple(self.critic))
+        if len(self.critic) != 3:
+            raise ValueError(f"critic must have three numbers, not {self.critic}")
+        if not self.widths or self.grid % 2 ** (len(self.widths) - 1):
+            raise ValueError(f"a grid of {self.grid} can't be reached by doubling {len(self.widths) - 1} times")
+
+    @property
+    def first_grid(self) -> int:
+        """Rows and columns that the generator begins with."""
+        return self.grid // 2 ** (len(self.widths) - 1)
+
+
+class LatentGenerator(nn.Module):
+    """Noise and condition -> latents."""
+
+    def __init__(self, config: GanConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths, style = config.widths, config.noise + config.embedding
+        self.told = nn.Linear(config.condition, config.embedding)
+        self.first = nn.Linear(config.noise, widths[0] * config.first_grid**2)
+        self.blocks = nn.ModuleList(
+            GeneratorBlock(narrow, wide, style) for narrow, wide in pairwise((widths[0], *widths))
+        )
+        self.out = nn.Conv2d(widths[-1], config.channels, 3, padding=1)
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """Of the noise of one picture."""
+        return (self.config.noise,)
+
+    def forward(self, noise: Tensor, condition: Tensor) -> Tensor:
+        """(n, noise), (n, condition) -> latents (n, channels, grid, grid)."""
+        side = self.config.first_grid
+        style = torch.cat([noise, self.told(condition)], 1)
+        x = self.first(noise).view(len(noise), -1, side, side).contiguous(memory_format=torch.channels_last)
+        for number, block in enumerate(self.blocks):
+            if number:
+                x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = block(x, style)
+        out: Tensor = self.out(functional.leaky_relu(x, _SLOPE))
+        return out
+
+
+class GeneratorBlock(nn.Module):
+    """Two convolutions beside the identity, before each two affine transformations that the style decides."""
+
+    def __init__(self, channels: int, width: int, style: int) -> None:
+        super().__init__()
+        self.affines = nn.ModuleList(StyleAffine(each, style) for each in (channels, channels, width, width))
+        self.first = nn.Conv2d(channels, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.skip = nn.Identity() if channels == width else nn.Conv2d(channels, width, 1)
+        self.share = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """(n, channels, h, w), (n, style) -> (n, width, h, w)."""
+        inner = x
+        for number, convolution in enumerate((self.first, self.second)):
+            for affine in self.affines[2 * number : 2 * number + 2]:
+                inner = functional.leaky_relu(affine(inner, style), _SLOPE)
+            inner = convolution(inner)
+        out: Tensor = self.skip(x) + self.share * inner
+        return out
+
+
+class StyleAffine(nn.Module):
+    """A scale and a shift for each channel, both perceptrons over the style; the identity when training begins."""
+
+    def __init__(self, channels: int, style: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(style, style // 2), nn.ReLU(), nn.Linear(style // 2, 2 * channels))
+        nn.init.normal_(self.layers[-1].weight, std=0.02)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """(n, channels, h, w), (n, style) -> the same shape."""
+        scale, shift = self.layers(style)[:, :, None, None].chunk(2, 1)
+        return x * (1 + scale) + shift
+
+
+class MatchingDiscriminator(nn.Module):
+    """How real latents look together with what was told, at the places of two maps."""
+
+    def __init__(self, config: GanConfig) -> None:
+        super().__init__()
+        widths = config.critic
+        self.stem = nn.Conv2d(config.channels, widths[0], 3, padding=1)
+        self.blocks = nn.ModuleList(DiscriminatorBlock(narrow, wide) for narrow, wide in pairwise(widths))
+        self.told = nn.Linear(config.condition, config.embedding)
+        self.heads = nn.ModuleList(MatchingHead(width, config.embedding) for width in widths[1:])
+
+    def maps(self, latents: Tensor) -> list[Tensor]:
+        """Latents (n, channels, grid, grid) -> the maps that are scored, which don't depend on the condition."""
+        x, found = self.stem(latents.contiguous(memory_format=torch.channels_last)), []
+        for block in self.blocks:
+            x = block(x)
+            found.append(x)
+        return found
+
+    def scores(self, maps: list[Tensor], condition: Tensor) -> Tensor:
+        """The maps and (n, condition) -> (n, places of all maps); higher is more like a real, matching pair."""
+        told = self.told(condition)
+        return torch.cat([head(each, told) for head, each in zip(self.heads, maps, strict=True)], 1)
+
+    def forward(self, latents: Tensor, condition: Tensor) -> Tensor:
+        """Both in one."""
+        return self.scores(self.maps(latents), condition)
+
+
+class DiscriminatorBlock(nn.Module):
+    """Two convolutions beside a shortcut, at half the resolution."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, width, 4, stride=2, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.skip = nn.Conv2d(channels, width, 1)
+        self.share = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, channels, h, w) -> (n, width, h / 2, w / 2)."""
+        inner = functional.leaky_relu(self.first(functional.leaky_relu(x, _SLOPE)), _SLOPE)
+        inner = functional.leaky_relu(self.second(inner), _SLOPE)
+        out: Tensor = self.skip(functional.avg_pool2d(x, 2)) + self.share * inner
+        return out
+
+
+class MatchingHead(nn.Module):
+    """Scores of a map's places: of their own, and by their product with what was told."""
+
+    def __init__(self, channels: int, embedding: int) -> None:
+        super().__init__()
+        self.features = nn.Conv2d(channels, channels, 3, padding=1)
+        self.own = nn.Conv2d(channels, 1, 1)
+        self.told = nn.Linear(embedding, channels)
+
+    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+        """(n, channels, h, w), (n, embedding) -> (n, h * w)."""
+        features = functional.leaky_relu(self.features(x), _SLOPE)
+        matching = (features * self.told(told)[:, :, None, None]).sum(1) / math.sqrt(features.shape[1])
+        out: Tensor = (self.own(features).squeeze(1) + matching).flatten(1)
+        return out
