@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,12 +15,14 @@ import pytest
 from app.engine.lane import Lane
 from app.engine.limits import LaneLimits
 from app.engine.local import LocalEngine
+from app.engine.process import ProcessWorker
 from app.engine.types import ENCODE_OPERATIONS, Operation, Payload, Value
 from app.engine.workers import ItemError
 from app.factory import create_app
 from app.settings import Settings
 from models.types import EncoderInfo
 from tests.app.conftest import problem, until
+from tests.app.engine.process_fakes import ScriptedSpec
 from tests.app.fakes import FakeEngine, text_vector
 
 pytestmark = pytest.mark.anyio
@@ -115,6 +120,35 @@ async def test_a_worker_that_dies_is_reported_and_comes_back(settings: Settings)
 
         await until(ready)
         assert (await running.text("soup")).status_code == 200
+
+
+@pytest.mark.fault
+async def test_a_process_killed_in_the_middle_of_a_search_is_answered_and_replaced(
+    settings: Settings, tmp_path: Path
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    worker = ProcessWorker(ScriptedSpec(fifo, http=True))
+    app = create_app(settings, engine=LocalEngine([Lane("encoder", worker, LaneLimits(restart_s=(0.0, 0.0)))]))
+    opening = asyncio.create_task(asyncio.to_thread(fifo.open, "rb"))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client,
+    ):
+        with await opening as end:
+            request = asyncio.create_task(client.post("/v1/search/recipes", json={"text": "hang"}))
+            assert await asyncio.to_thread(end.read, 1) == b"!"
+            assert worker.pid is not None
+            os.kill(worker.pid, signal.SIGKILL)
+            body = problem(await request, 503, "unavailable")
+        assert "The encoder is not available: its process was killed by SIGKILL" in body["detail"]
+        with await asyncio.to_thread(fifo.open, "rb"):
+
+            async def ready() -> bool:
+                return (await client.get("/readyz")).status_code == 200
+
+            await until(ready)
+            assert (await client.post("/v1/search/recipes", json={"text": "soup"})).status_code == 200
 
 
 async def _some_done(tasks: Sequence[asyncio.Task[httpx.Response]]) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.builtin import builtin_bundles
-from app.runtime import Runtime
+from app.metrics import Metrics
+from app.runtime import Runtime, local_engine
 from app.settings import Settings
 from index.types import FingerprintError, Kind
 from tests.app.conftest import serving, until
@@ -19,6 +20,19 @@ pytestmark = pytest.mark.anyio
 
 def _settings(folder: Path, **values: object) -> Settings:
     return Settings.model_validate({"data_dir": folder, **values})
+
+
+async def test_lanes_are_placed_as_the_settings_say(tmp_path: Path) -> None:
+    placed = _settings(
+        tmp_path, captioner="tell:folder", device="cuda:2", placement="captioner=cuda:1,captioner=cpu@process"
+    )
+    for settings, lanes in (
+        (placed, {"encoder": "cuda:2", "captioner": "cuda:1", "captioner-2": "cpu"}),
+        (_settings(tmp_path, captioner="none"), {"encoder": "cpu"}),
+        (_settings(tmp_path, captioner="none", placement="encoder=cpu@process"), {"encoder": "cpu"}),
+    ):
+        health = local_engine(settings, Metrics()).health()
+        assert {lane.lane: lane.device for lane in health.lanes} == lanes
 
 
 async def test_an_empty_catalogue_is_filled_once(tmp_path: Path) -> None:

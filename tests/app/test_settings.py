@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.engine.placement import Place
 from app.settings import Settings, SettingsError
 
 
@@ -57,6 +58,9 @@ def test_overrides_win_and_none_is_no_override(monkeypatch: pytest.MonkeyPatch) 
         ("LOG_LEVEL", "loud"),
         ("REQUEST_TIMEOUT_S", "-1"),
         ("DECODE_THREADS", "0"),
+        ("CAPTIONER", ""),
+        ("PLACEMENT", "encoder=toaster"),
+        ("PLACEMENT", "encoder=cpu,"),
     ],
 )
 def test_a_wrong_value_is_one_sentence_that_names_the_variable(
@@ -68,6 +72,16 @@ def test_a_wrong_value_is_one_sentence_that_names_the_variable(
     message = str(caught.value)
     assert message.startswith(f"TASTESPACE_{name} is wrong: ")
     assert "\n" not in message
+
+
+def test_a_placement_is_read_and_held_to_the_models_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASTESPACE_PLACEMENT", "encoder=cuda:0,captioner=cpu@process")
+    monkeypatch.setenv("TASTESPACE_CAPTIONER", "tell:folder")
+    assert Settings.load().placement == (Place("encoder", "cuda:0"), Place("captioner", "cpu", process=True))
+    monkeypatch.setenv("TASTESPACE_CAPTIONER", "none")
+    with pytest.raises(SettingsError, match="TASTESPACE_PLACEMENT is wrong: it places the captioner, but") as caught:
+        Settings.load()
+    assert "TASTESPACE_CAPTIONER is none; name one there" in str(caught.value)
 
 
 def test_the_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

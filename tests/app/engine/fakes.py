@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from app.engine.types import ENCODE_OPERATIONS, Done, Operation, Outcome, Payload, Value
+from app.engine.types import ENCODE_OPERATIONS, Done, ModelInfo, Operation, Outcome, Payload, Value
 from app.engine.workers import ItemError
 from models.types import EncoderInfo, Float32Array, ImagePreprocess
 
@@ -48,8 +48,8 @@ class FakeWorker:
     is_alive = True
 
     def __init__(self) -> None:
-        self.info: EncoderInfo | None = None
-        self.next_info = info()
+        self.info: ModelInfo | None = None
+        self.next_info: ModelInfo = info()
         self.batches: list[tuple[Operation, list[Payload]]] = []
         self.gate = threading.Event()
         self.gate.set()

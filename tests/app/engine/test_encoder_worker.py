@@ -15,6 +15,7 @@ from PIL import Image
 import models
 from app.engine.encoder_worker import EncoderWorker
 from app.engine.local import LocalEngine
+from app.engine.process import ProcessSpec
 from app.engine.specs import EncoderSpec
 from app.engine.types import ENCODE_OPERATIONS, Done, Failed, Operation, Payload
 from app.engine.workers import ItemError, SelfTestError, Worker, WorkerDiedError
@@ -148,6 +149,29 @@ def test_a_worker_that_is_not_loaded_is_dead() -> None:
 def test_the_models_own_words_about_a_failed_load_are_passed_on() -> None:
     with pytest.raises(EncoderUnavailableError, match="no encoder is called 'nonsense'"):
         EncoderWorker("nonsense").load()
+
+
+@pytest.mark.weights
+@pytest.mark.skipif(not SHIPPED.is_dir(), reason="the shipped weights (models/weights/tastespace-lite) are missing")
+def test_a_process_makes_the_same_vectors_bit_for_bit() -> None:
+    spec = EncoderSpec("encoder", "tastespace-lite", threads=1, runtime="torch")
+    pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
+    work: list[tuple[Operation, Payload]] = [
+        (Operation.ENCODE_PIXELS, pixels),
+        (Operation.ENCODE_TEXT, "tomato soup"),
+        (Operation.ENCODE_RECIPE, RecipeText("omelette", ("2 eggs",))),
+    ]
+    workers: list[Worker] = [spec.build(), ProcessSpec(spec).build()]
+    for worker in workers:
+        worker.load()
+    try:
+        for operation, payload in work:
+            (here,), (there,) = (worker.run(operation, [payload]) for worker in workers)
+            assert np.array_equal(np.asarray(here), np.asarray(there)), operation
+        assert workers[0].info == workers[1].info
+    finally:
+        for worker in workers:
+            worker.close()
 
 
 @pytest.mark.weights

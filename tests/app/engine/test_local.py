@@ -4,7 +4,9 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from app.engine.lane import Lane
@@ -16,12 +18,15 @@ from app.engine.types import (
     Failed,
     LaneState,
     Operation,
+    PhotoToCaption,
     Priority,
     SaturatedError,
     UnavailableError,
 )
+from models.captioning.types import CaptionerInfo, CaptionOptions
 from models.types import EncoderUnavailableError
 from tests.app.engine.fakes import PATIENCE_S, FakeWorker, info, values, vector
+from tests.app.fakes import CAPTIONER
 
 TEXT = Operation.ENCODE_TEXT
 LIMITS = LaneLimits(max_queue_items=8, max_batch=4, restart_s=(0.0, 0.0))
@@ -221,6 +226,83 @@ def test_an_operation_without_a_lane_is_refused() -> None:
                 await engine.submit(Operation.ENCODE_RECIPE, ["x"])
 
     asyncio.run(main())
+
+
+class CaptionsOnly(FakeWorker):
+    """Its lane is beside the encoder's; it is never asked."""
+
+    operations = frozenset({Operation.CAPTION})
+
+    def __init__(self, info: CaptionerInfo = CAPTIONER) -> None:
+        super().__init__()
+        self.next_info = info
+
+
+def test_models_stand_beside_the_encoder() -> None:
+    async def main() -> None:
+        encoder, captioner = FakeWorker(), CaptionsOnly()
+        engine = LocalEngine([Lane("captioner", captioner, LIMITS), Lane("encoder", encoder, LIMITS)])
+        with pytest.raises(UnavailableError, match="the captioner is not loaded"):
+            _ = engine.captioner
+        await engine.start()
+        try:
+            assert engine.captioner == CAPTIONER
+            assert engine.encoder == info()
+            await engine.submit(TEXT, ["x"])
+            assert (encoder.texts(), captioner.texts()) == ([["x"]], [])
+        finally:
+            await engine.stop()
+
+    asyncio.run(main())
+
+
+def test_an_engine_without_a_captioner_says_so() -> None:
+    async def main() -> None:
+        async with running(FakeWorker()) as engine:
+            assert engine.captioner is None
+            with pytest.raises(UnavailableError, match="no model of this service can caption"):
+                await engine.submit(
+                    Operation.CAPTION, [PhotoToCaption(np.zeros((1, 1, 3), np.uint8), CaptionOptions())]
+                )
+
+    asyncio.run(main())
+
+
+def test_a_captioner_that_is_down_takes_no_search_down() -> None:
+    async def main() -> None:
+        captioner = CaptionsOnly()
+        engine = LocalEngine([Lane("encoder", FakeWorker(), LIMITS), Lane("captioner", captioner, LIMITS)])
+        await engine.start()
+        try:
+            captioner.load_gate.clear()
+            photo = PhotoToCaption(np.zeros((1, 1, 3), np.uint8), CaptionOptions())
+            captioner.run = _die  # type: ignore[assignment]
+            with pytest.raises(UnavailableError, match="the captioner is not available"):
+                await engine.submit(Operation.CAPTION, [photo])
+            health = engine.health()
+            assert health.ready
+            assert [lane.state for lane in health.lanes] == [LaneState.READY, LaneState.FAILED]
+            assert engine.captioner == CAPTIONER, "what it is, is known while it is down"
+            assert len(await engine.submit(TEXT, ["x"])) == 1
+        finally:
+            captioner.load_gate.set()
+            await engine.stop()
+
+    asyncio.run(main())
+
+
+def test_captioners_that_disagree_do_not_start() -> None:
+    async def main() -> None:
+        other = CaptionsOnly(replace(CAPTIONER, fingerprint="0" * 64))
+        with pytest.raises(UnavailableError, match="encoder-1 and encoder-2 hold different models"):
+            async with running(FakeWorker(), CaptionsOnly(), other):
+                pass
+
+    asyncio.run(main())
+
+
+def _die(*_: object) -> None:
+    raise SystemExit(3)
 
 
 @pytest.mark.fault

@@ -25,7 +25,7 @@ from models.captioning.types import CaptionOptionError
 from models.types import EncoderUnavailableError, ModelError
 from tests.app.engine.fakes import PATIENCE_S, FakeClock, info
 from tests.app.engine.process_fakes import ScriptedSpec
-from tests.app.engine.test_lane_faults import wait_for_state
+from tests.app.engine.test_lane_faults import wait_for_state, wait_until
 
 TEXT = Operation.ENCODE_TEXT
 ROOT = Path(__file__).resolve().parents[3]
@@ -214,11 +214,9 @@ def test_killed_while_idle_it_is_replaced_before_anybody_asks() -> None:
         lane.check()
         assert lane.is_ready
         os.kill(first, signal.SIGKILL)
-        while worker.is_alive:
-            pass
+        wait_until(lambda: not worker.is_alive)
         lane.check()
-        while worker.pid in (None, first):
-            pass
+        wait_until(lambda: worker.pid not in (None, first))
         wait_for_state(lane, LaneState.READY)
         assert isinstance(lane.submit(TEXT, ["next"]).result(PATIENCE_S)[0], Done)
     finally:

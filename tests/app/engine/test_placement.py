@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from app.engine.placement import Place, PlacementError, parse_placement, places_of
+
+
+def test_entries_become_places_in_order() -> None:
+    assert parse_placement("captioner=cuda:1, encoder = cuda:0 ,captioner=cpu@process") == (
+        Place("captioner", "cuda:1"),
+        Place("encoder", "cuda:0"),
+        Place("captioner", "cpu", process=True),
+    )
+    assert parse_placement(" ") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("encoder=cpu,", "an entry is empty; take the comma"),
+        ("encoder", "'encoder' has another form than MODEL=DEVICE"),
+        ("encoder=", "'encoder=' has another form"),
+        ("=cpu", "'=cpu' has another form"),
+        ("encoder=cpu,toaster=cpu", "'toaster=cpu' names no model of this service; use encoder"),
+        ("encoder=gpu", "'encoder=gpu' names no device; use cpu, mps, cuda or cuda:N"),
+        ("encoder=cuda:one", "names no device"),
+        ("encoder=cpu@thread", "says 'thread' after the @; use @process"),
+        ("encoder=cpu@", "says '' after the @"),
+        ("encoder=cpu@process@process", "after the @"),
+    ],
+)
+def test_a_wrong_entry_is_named_with_the_remedy(text: str, sentence: str) -> None:
+    with pytest.raises(PlacementError) as caught:
+        parse_placement(text)
+    assert sentence in str(caught.value)
+
+
+def test_a_model_named_twice_has_two_lanes_and_one_not_named_has_one() -> None:
+    placement = parse_placement("encoder=cuda:0,encoder=cuda:1@process")
+    assert places_of("encoder", placement, "cpu") == {
+        "encoder": Place("encoder", "cuda:0"),
+        "encoder-2": Place("encoder", "cuda:1", process=True),
+    }
+    assert places_of("captioner", placement, "mps") == {"captioner": Place("captioner", "mps")}
