@@ -12,6 +12,7 @@ from app.cli.arithmetic import arithmetic
 from app.cli.captions_eval import captions
 from app.cli.common import DeviceOption, EncoderOption, RuntimeOption, load_encoder, load_settings, stderr, stdout
 from app.cli.progress import StageProgress
+from app.cli.reasoning_eval import reasoning
 
 if TYPE_CHECKING:
     from models.evaluation.retrieval import Measurement, RetrievalReport
@@ -26,6 +27,7 @@ def _group() -> None:
 
 app.command("arithmetic")(arithmetic)
 app.command("captions")(captions)
+app.command("reasoning")(reasoning)
 
 
 @app.command("retrieval")
