@@ -1,0 +1,45 @@
+import pytest
+import torch
+
+from models.generation.gan import GanConfig, LatentGenerator, MatchingDiscriminator
+
+SHAPE = GanConfig(channels=4, grid=8, condition=6, noise=5, embedding=8, widths=(16, 8), critic=(8, 16, 16))
+
+
+@pytest.fixture
+def generator() -> LatentGenerator:
+    torch.manual_seed(0)
+    network = LatentGenerator(SHAPE).eval().requires_grad_(False)
+    for block in network.blocks:
+        block.share.fill_(1.0)
+    return network
+
+
+def test_a_drawing_depends_on_noise_and_condition_alone(generator: LatentGenerator) -> None:
+    noise, condition = torch.randn(3, 5), torch.randn(3, 6)
+    drawn = generator(noise, condition)
+    assert drawn.shape == (3, 4, 8, 8)
+    alone = torch.cat([generator(noise[i : i + 1], condition[i : i + 1]) for i in range(3)])
+    assert torch.allclose(drawn, alone, atol=1e-5)
+    assert not torch.allclose(drawn, generator(noise.flip(0), condition), atol=1e-3)
+    assert not torch.allclose(drawn, generator(noise, condition.flip(0)), atol=1e-4)
+
+
+def test_scores_of_two_maps_depend_on_the_condition_by_the_heads_alone() -> None:
+    torch.manual_seed(0)
+    critic = MatchingDiscriminator(SHAPE)
+    latents, condition = torch.randn(3, 4, 8, 8), torch.randn(3, 6)
+    scores = critic(latents, condition)
+    assert scores.shape == (3, 4 * 4 + 2 * 2)
+    again = critic.scores(critic.maps(latents), condition)
+    assert torch.equal(scores, again)
+    assert not torch.allclose(scores, critic.scores(critic.maps(latents), condition.roll(1, 0)), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [({"widths": ()}, "doubling"), ({"grid": 6, "widths": (8, 8, 8)}, "doubling"), ({"critic": (1, 2)}, "three")],
+)
+def test_a_shape_that_cannot_be_is_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GanConfig(**values)  # type: ignore[arg-type]
