@@ -1,4 +1,7 @@
-"""Where models run: the setting ``MODEL=DEVICE`` or ``MODEL=DEVICE@process``, comma-separated."""
+"""Where models run: the setting ``MODEL=DEVICE`` or ``MODEL=DEVICE@process``, comma-separated.
+
+``all`` stands for every model that has no entry of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import Final, Literal, TypeAlias, get_args
 
 PlacedModel: TypeAlias = Literal["encoder", "captioner"]
 PLACED_MODELS: Final[tuple[PlacedModel, ...]] = get_args(PlacedModel)
+ALL: Final = "all"
+_NAMES: Final[tuple[PlacedModel | Literal["all"], ...]] = (*PLACED_MODELS, ALL)
 DEVICE: Final = r"cpu|mps|cuda(:\d+)?"
 _FORM: Final = "MODEL=DEVICE or MODEL=DEVICE@process, such as captioner=cuda:0@process"
 
@@ -18,9 +23,9 @@ class PlacementError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One lane of ``model``, on a torch ``device``: in a thread of the service, or in a process of its own."""
+    """One lane of a model, on a torch ``device``: in a thread of the service, or in a process of its own."""
 
-    model: PlacedModel
+    model: PlacedModel | Literal["all"]
     device: str
     process: bool = False
 
@@ -36,7 +41,11 @@ def parse_placement(text: str) -> tuple[Place, ...]:
 
 def places_of(model: PlacedModel, placement: tuple[Place, ...], device: str) -> dict[str, Place]:
     """The lanes of a model by name (``encoder``, ``encoder-2``, ...): those placed, or one on ``device``."""
-    places = [place for place in placement if place.model == model] or [Place(model, device)]
+    places = (
+        [place for place in placement if place.model == model]
+        or [place for place in placement if place.model == ALL]
+        or [Place(model, device)]
+    )
     return {model if number == 1 else f"{model}-{number}": place for number, place in enumerate(places, start=1)}
 
 
@@ -46,8 +55,8 @@ def _parse(entry: str) -> Place:
     model, equals, where = (part.strip() for part in entry.partition("="))
     if not equals or not model or not where:
         raise PlacementError(f"{entry!r} has another form than {_FORM}")
-    if model not in PLACED_MODELS:
-        raise PlacementError(f"{entry!r} names no model of this service; use {' or '.join(PLACED_MODELS)}")
+    if model not in _NAMES:
+        raise PlacementError(f"{entry!r} names no model of this service; use {', '.join(_NAMES)}")
     device, at, way = (part.strip() for part in where.partition("@"))
     if not re.fullmatch(DEVICE, device):
         raise PlacementError(f"{entry!r} names no device; use cpu, mps, cuda or cuda:N")

@@ -42,3 +42,9 @@ def test_a_model_named_twice_has_two_lanes_and_one_not_named_has_one() -> None:
         "encoder-2": Place("encoder", "cuda:1", process=True),
     }
     assert places_of("captioner", placement, "mps") == {"captioner": Place("captioner", "mps")}
+
+
+def test_all_stands_for_the_models_without_an_entry_of_their_own() -> None:
+    placement = parse_placement("all=cuda:0@process,captioner=cpu")
+    assert places_of("encoder", placement, "mps") == {"encoder": Place("all", "cuda:0", process=True)}
+    assert places_of("captioner", placement, "mps") == {"captioner": Place("captioner", "cpu")}
