@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, Self, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
-from models.captioning.decoder import Memory, State
+from models.captioning.decoder import Memory
 from models.captioning.vocabulary import END
 
 
-class StepwiseDecoder(Protocol):
+class SearchState(Protocol):
+    """What a decoder knows of the captions so far, of k captions of each of n photos."""
+
+    def gather(self, rows: Tensor) -> Self:
+        """The states of other captions of the same photos, by their numbers, int64 (n, k)."""
+        ...
+
+
+StateT = TypeVar("StateT", bound=SearchState)
+#: Makes words impossible, in place: scores float64 (n, k, vocabulary) of what follows the words so far, (n, k, t).
+Limit: TypeAlias = Callable[[Tensor, Tensor], None]
+
+
+class StepwiseDecoder(Protocol[StateT]):
     """What a search needs of a decoder; see :class:`models.captioning.decoder.AttentionDecoder`."""
 
-    def first_state(self, memory: Memory, captions: int) -> State: ...
+    def first_state(self, memory: Memory, captions: int) -> StateT: ...
 
-    def step(self, memory: Memory, state: State, words: Tensor) -> tuple[Tensor, Tensor, State]: ...
+    def step(self, memory: Memory, state: StateT, words: Tensor) -> tuple[Tensor, Tensor, StateT]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +83,14 @@ class Hypothesis:
 
 @torch.inference_mode()
 def beam_search(
-    decoder: StepwiseDecoder,
+    decoder: StepwiseDecoder[StateT],
     memory: Memory,
     start: int,
     settings: SearchSettings,
     never: Sequence[int] = (),
+    *,
+    end: int = END,
+    limit: Limit | None = None,
 ) -> list[list[Hypothesis]]:
     """For each photo, up to ``beams`` captions, the best first.
 
@@ -87,16 +103,26 @@ def beam_search(
         memory: of n photos.
         start: the start token of the style.
         never: words that are not written; probabilities are those among the others.
+        end: the number of the end.
+        limit: forbids more; called at each word, and no words are more likely for it.
     """
-    return _Search(decoder, memory, start, settings, never).run()
+    return _Search(decoder, memory, start, settings, never, end, limit).run()
 
 
-class _Search:
+class _Search(Generic[StateT]):
     def __init__(
-        self, decoder: StepwiseDecoder, memory: Memory, start: int, settings: SearchSettings, never: Sequence[int]
+        self,
+        decoder: StepwiseDecoder[StateT],
+        memory: Memory,
+        start: int,
+        settings: SearchSettings,
+        never: Sequence[int],
+        end: int,
+        limit: Limit | None,
     ) -> None:
         self.decoder, self.memory, self.settings = decoder, memory, settings
-        self.photos, self.locations = memory.values.shape[:2]
+        self.end, self.limit = end, limit
+        self.photos = len(memory.values)
         self.device = memory.values.device
         self.never = torch.tensor(sorted(never), dtype=torch.long, device=self.device)
         beams = settings.beams
@@ -104,7 +130,7 @@ class _Search:
         self.last = torch.full((self.photos, beams), start, device=self.device)
         self.words = torch.empty((self.photos, beams, 0), dtype=torch.long, device=self.device)
         self.gains = torch.empty((self.photos, beams, 0), dtype=torch.float64, device=self.device)
-        self.maps = torch.empty((self.photos, beams, 0, self.locations), device=self.device)
+        self.maps: list[Tensor] = []
         # All beams start alike: only the first counts, or the same caption would be found in each of them.
         self.totals = torch.full((self.photos, beams), -torch.inf, dtype=torch.float64, device=self.device)
         self.totals[:, 0] = 0.0
@@ -130,21 +156,22 @@ class _Search:
         gain = gains.flatten(1).gather(1, chosen).unsqueeze(-1)
         self.words = torch.cat([_gather(self.words, parents), words.unsqueeze(-1)], dim=2)
         self.gains = torch.cat([_gather(self.gains, parents), gain], dim=2)
-        maps = torch.cat([self.maps, attention.float().unsqueeze(2)], dim=2)
-        self.maps = _gather(maps, parents)
-        self.totals = self._collect(totals, words == END)
+        self.maps = [_gather(maps, parents) for maps in (*self.maps, attention.float())]
+        self.totals = self._collect(totals, words == self.end)
 
     def _log_probabilities(self, scores: Tensor, place: int) -> Tensor:
         """float64 (n, beams, vocabulary): what can't be written has none."""
         gains = scores.float().index_fill(2, self.never, -torch.inf).log_softmax(dim=-1).double()
         if place < self.settings.min_words:
-            gains[:, :, END] = -torch.inf
+            gains[:, :, self.end] = -torch.inf
         if place == self.settings.max_words:
-            end = gains[:, :, END].clone()
+            end = gains[:, :, self.end].clone()
             gains.fill_(-torch.inf)
-            gains[:, :, END] = end
+            gains[:, :, self.end] = end
         elif self.settings.block_ngram:
             block_repeated(gains, self.words, self.settings.block_ngram)
+        if self.limit is not None:
+            self.limit(gains, self.words)
         return gains
 
     def _collect(self, totals: Tensor, ended: Tensor) -> Tensor:
@@ -162,7 +189,7 @@ class _Search:
             words=tuple(self.words[photo, beam, :-1].tolist()),
             log_probabilities=tuple(gains),
             score=sum(gains) / len(gains) ** self.settings.length_alpha,
-            attention=self.maps[photo, beam, :-1].cpu(),
+            attention=torch.stack([maps[photo, beam] for maps in self.maps])[:-1].cpu(),
         )
 
 
