@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import captioner, evaluate, exchange, generation, maintain, search, serve, tagging, train, words
+from app.cli import (
+    captioner,
+    captions,
+    evaluate,
+    exchange,
+    generation,
+    maintain,
+    questions,
+    search,
+    serve,
+    tagging,
+    train,
+    words,
+)
 from app.cli.common import Commands, log_warnings, stdout
 
 app = typer.Typer(
@@ -48,8 +61,10 @@ app.command("import")(exchange.import_command)
 app.command("export")(exchange.export_command)
 app.command("search")(search.search)
 app.command("tag")(tagging.tag)
+app.command("caption")(captions.caption)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="eval")
+app.add_typer(questions.app, name="data")
 train.app.command("tags")(tagging.train)
 evaluate.app.command("tags")(tagging.evaluate)
 train.app.command("words")(words.train)

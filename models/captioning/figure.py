@@ -20,7 +20,6 @@ _GAP = 8
 _LABEL = 34
 _FONT_SIZES = range(22, 12, -2)
 _DARKEST = 0.12  # what is left of the light where the model didn't look: enough to tell the place
-_GAMMA = 1.5  # dims what was looked at a little, so that the maximum stands out
 _PAPER, _INK = "white", "black"
 
 
@@ -106,7 +105,7 @@ def _brightness(attention: Float32Array, region: Region, wh: tuple[int, int]) ->
     grid = Image.fromarray(relative.astype(np.float32))
     box = (across[2], down[2], across[3], down[3])
     part = grid.resize((across[1] - across[0], down[1] - down[0]), Image.Resampling.BICUBIC, box)
-    seen[down[0] : down[1], across[0] : across[1]] = np.asarray(part).clip(0.0, 1.0) ** _GAMMA
+    seen[down[0] : down[1], across[0] : across[1]] = np.asarray(part).clip(0.0, 1.0)
     return _DARKEST + (1 - _DARKEST) * seen
 
 

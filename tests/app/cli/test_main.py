@@ -13,7 +13,7 @@ from app import __version__
 from tests.app.cli.conftest import Tastespace
 from tests.paths import REPOSITORY
 
-COMMANDS = ("serve", "import", "export", "search", "train joint", "eval retrieval", "reindex", "doctor")
+COMMANDS = ("serve", "import", "export", "search", "caption", "train joint", "eval retrieval", "reindex", "doctor")
 
 
 def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
