@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -33,10 +33,19 @@ def schedule(step: int, total: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
 
 
-def descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor, model: nn.Module) -> None:
-    """One step down the gradient of ``loss``, whose norm over ``model`` is held to 1."""
+def descend(
+    optimiser: torch.optim.Optimizer,
+    loss: torch.Tensor,
+    model: nn.Module,
+    *,
+    before_step: Callable[[], None] | None = None,
+) -> None:
+    """One step down the gradient of ``loss``, whose norm over ``model`` is held to 1; ``before_step`` may change the
+    gradients before that."""
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
+    if before_step is not None:
+        before_step()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimiser.step()
 
