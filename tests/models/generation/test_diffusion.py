@@ -102,6 +102,8 @@ def write_pipeline(folder: Path) -> None:
     ).save_pretrained(folder)  # fmt: skip
 
 
+# diffusers warns about its own internals.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("name", ["tiny", "tiny-turbo"])
 def test_a_tiny_pipeline_draws(name: str, tmp_path: Path) -> None:
     write_pipeline(tmp_path / name)
