@@ -29,7 +29,8 @@ _NO_ANIMALS = phrases("""
 _HIDDEN_ANIMALS = phrases("""
     chicken broth, chicken stock, beef broth, beef stock, veal stock, fish stock, turkey stock, turkey broth,
     fish sauce, oyster sauce, clam juice, shrimp paste, bacon fat, bacon grease, duck fat, chicken fat, beef fat,
-    bone broth, meat stock, lamb stock, chicken bouillon, beef bouillon, fish fumet, shrimp stock, lobster stock, bacon drippings,
+    bone broth, meat stock, lamb stock, chicken bouillon, beef bouillon, fish fumet, shrimp stock,
+    lobster stock, bacon drippings,
     bacon dripping
     """)
 _HIDDEN_WORDS = words("""

@@ -56,7 +56,7 @@ _KINDS: Mapping[str, str] = MappingProxyType({
         "hummus, compote, mustard, ketchup, marmalade, guacamole, butter, spread, tapenade, jelly, frosting, "
         "conserve, preserve, chimichurri, raita, tzatziki"
     ),
-    "seasoning": "marinade, rub, glaze, vinegar, oil, seasoning, salt, topping, stock, broth, powder, mix, paste, sugar",
+    "seasoning": "marinade, rub, glaze, vinegar, oil, seasoning, salt, topping, stock, broth, powder, mix, paste",
     "gratin": "gratin, casserole, strata, bread pudding",
     "eggs": "omelet, omelette, frittata, scrambled egg, fried egg, poached egg, egg, shakshuka, deviled egg",
     "skewers": "kebab, skewer, satay, kabob, brochette, souvlaki, yakitori",

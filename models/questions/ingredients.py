@@ -59,9 +59,8 @@ mozzarella : mozzarella, mozzarella cheese, burrata : cheese, pizza, caprese
 feta : feta, feta cheese : cheese
 goat cheese : goat cheese, soft goat cheese, chevre : cheese, feta
 blue cheese : blue cheese, gorgonzola, stilton, roquefort : cheese
-ice cream : ice cream, vanilla ice cream : frozen yogurt, gelato, sorbet, a la mode
 pasta : pasta, spaghetti, linguine, penne, fettuccine, rigatoni, orecchiette, farfalle, macaroni, elbow macaroni,
-    lasagna noodle, fusilli, bucatini, pappardelle, tagliatelle, orzo, ziti, cavatappi, tortellini, ravioli, angel
+    lasagna noodle, lasagne noodle, lasagne, fusilli, bucatini, pappardelle, tagliatelle, orzo, ziti, cavatappi, tortellini, ravioli, angel
     hair pasta : noodle, lasagna, gnocchi, dumpling, mac
 noodles : noodle, rice noodle, egg noodle, soba, soba noodle, udon, ramen noodle, rice vermicelli, rice stick noodle
     : pasta, spaghetti, linguine, vermicelli, ramen, lasagna, kugel, pho, lo mein, soba, udon
@@ -151,6 +150,7 @@ pumpkin seeds : pumpkin seed, pepita : seed
 _NAMED = """
 eggs : egg : omelet, omelette, frittata, quiche, deviled
 cheddar : cheddar, cheddar cheese, sharp cheddar, sharp cheddar cheese : cheese
+ice cream : ice cream, vanilla ice cream : frozen yogurt, gelato, sorbet, a la mode
 parmesan : parmesan, parmesan cheese, parmigiano reggiano : cheese, pecorino
 ricotta : ricotta, ricotta cheese : cheese
 yogurt : yogurt, greek yogurt : tzatziki, raita

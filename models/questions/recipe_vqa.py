@@ -207,7 +207,7 @@ def _choices(photos: Sequence[_Photo], known: frozenset[str], rng: random.Random
         chosen += [(photo, name) for name in rng.sample(names, min(_CHOICES_A_PHOTO, len(names)))]
     absent = [_names(photo, known, there=False) for photo, _ in chosen]
     asks: list[_Ask] = []
-    places: Counter[str] = Counter()
+    places = Counter({name: rng.randrange(_OPTIONS) for name in sorted(known)})
     for (photo, name), wrong in zip(
         chosen, distractors([name for _, name in chosen], absent, _OPTIONS - 1, rng), strict=True
     ):
