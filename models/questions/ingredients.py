@@ -60,8 +60,8 @@ feta : feta, feta cheese : cheese
 goat cheese : goat cheese, soft goat cheese, chevre : cheese, feta
 blue cheese : blue cheese, gorgonzola, stilton, roquefort : cheese
 pasta : pasta, spaghetti, linguine, penne, fettuccine, rigatoni, orecchiette, farfalle, macaroni, elbow macaroni,
-    lasagna noodle, lasagne noodle, lasagne, fusilli, bucatini, pappardelle, tagliatelle, orzo, ziti, cavatappi, tortellini, ravioli, angel
-    hair pasta : noodle, lasagna, gnocchi, dumpling, mac
+    lasagna noodle, lasagne noodle, lasagne, fusilli, bucatini, pappardelle, tagliatelle, orzo, ziti, cavatappi,
+    tortellini, ravioli, angel hair pasta : noodle, lasagna, gnocchi, dumpling, mac
 noodles : noodle, rice noodle, egg noodle, soba, soba noodle, udon, ramen noodle, rice vermicelli, rice stick noodle
     : pasta, spaghetti, linguine, vermicelli, ramen, lasagna, kugel, pho, lo mein, soba, udon
 rice : rice, white rice, basmati rice, jasmine rice, brown rice, arborio rice, sushi rice, long grain white rice,
