@@ -13,17 +13,21 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 from app.engine.types import EngineError
 from app.importers.base import ImportProblem, ImportSourceError
 from app.importers.run import ImportReport, run_import
+from app.problems import Problem
+from app.services.auto_captions import require_models
 from app.services.ingest import Ingest
-from app.services.items import AutoTags
+from app.services.items import AutoCaptions, Automatic, AutoTags
 from app.services.resources import Resources
 from app.settings import Settings
 from index.jobs import Job, JobError, JobPage, JobState, JobStore, Progress
 from index.types import IndexRoomError, JsonValue, LeaseLostError
-from models.tagging.types import TaggerUnavailableError
+from models.captioning.types import RequestedStyle
+from models.types import ModelError
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +36,7 @@ _LEASE_S = 20.0
 _HEARTBEAT_S = 1.0
 _POLL_S = 5.0
 _LEFTOVER_AGE_S = 24 * 3600.0
+_NOTHING = Automatic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +105,19 @@ class JobRunner:
         name: str,
         uploaded: bool,
         format_name: str | None = None,
-        auto_tags: AutoTags | None = None,
+        automatic: Automatic = _NOTHING,
     ) -> Job:
         """Queue an import of a folder or an archive; an ``uploaded`` archive is removed when the job has ended."""
+        tags, captions = automatic.tags, automatic.captions
         params: dict[str, JsonValue] = {
             "path": str(path),
             "name": name,
             "uploaded": uploaded,
             "format": format_name,
-            "auto_tags": auto_tags is not None,
-            "auto_tags_min": None if auto_tags is None else auto_tags.min_probability,
+            "auto_tags": tags is not None,
+            "auto_tags_min": None if tags is None else tags.min_probability,
+            "auto_captions": captions is not None,
+            "auto_captions_style": None if captions is None else captions.style,
         }
         job = await self._resources.executors.write(self._store.create, IMPORT, params)
         self._wake.set()
@@ -188,11 +196,10 @@ class JobRunner:
     async def _import(self, run: _Run) -> tuple[JobState, str]:
         params = run.job.params
         format_name = params.get("format")
-        auto_tags = _auto_tags(params)
+        automatic = _automatic(params)
         try:
-            if auto_tags is not None:
-                # A job may be taken up by a process with another encoder.
-                self._resources.taggers.head()
+            # A job may be taken up by a process with other models.
+            require_models(automatic, self._resources)
             report = await run_import(
                 Path(str(params["path"])),
                 self._target,
@@ -200,9 +207,9 @@ class JobRunner:
                 on_problem=run.on_problem,
                 should_cancel=lambda: run.cancel,
                 format=str(format_name) if format_name else None,
-                auto_tags=auto_tags,
+                automatic=automatic,
             )
-        except (ImportSourceError, EngineError, IndexRoomError, TaggerUnavailableError) as error:
+        except (ImportSourceError, EngineError, IndexRoomError, ModelError, Problem) as error:
             return JobState.FAILED, str(error).replace(str(params["path"]), str(params["name"]))
         except OSError as error:
             return JobState.FAILED, f"the import could not go on: {error.strerror or error}"
@@ -261,12 +268,12 @@ class JobRunner:
             await self._resources.executors.database(path.unlink, missing_ok=True)
 
 
-def _auto_tags(params: Mapping[str, JsonValue]) -> AutoTags | None:
-    """What the job was submitted with; jobs of earlier versions know no automatic tags."""
-    if not params.get("auto_tags"):
-        return None
-    least = params.get("auto_tags_min")
-    return AutoTags(float(least) if isinstance(least, int | float) else None)
+def _automatic(params: Mapping[str, JsonValue]) -> Automatic:
+    """What the job was submitted with; jobs of earlier versions may know nothing of it."""
+    least, style = params.get("auto_tags_min"), params.get("auto_captions_style")
+    tags = AutoTags(float(least) if isinstance(least, int | float) else None)
+    captions = AutoCaptions(next((each for each in get_args(RequestedStyle) if each == style), "auto"))
+    return Automatic(tags if params.get("auto_tags") else None, captions if params.get("auto_captions") else None)
 
 
 async def _end(task: asyncio.Task[object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Depends, Path, Query
@@ -10,7 +11,13 @@ from starlette.requests import Request
 from app.ids import check_id
 from app.runtime import Runtime
 from app.schemas.common import Tag
-from app.schemas.filters import MAX_FILTER_INGREDIENTS, MAX_FILTER_TAGS, IngredientName
+from app.schemas.filters import (
+    MAX_FILTER_CAPTIONS,
+    MAX_FILTER_INGREDIENTS,
+    MAX_FILTER_TAGS,
+    CaptionPhrase,
+    IngredientName,
+)
 from app.security import check_key
 from index.types import Filter
 
@@ -60,6 +67,15 @@ IngredientQuery = Annotated[
         examples=[["scallion"]],
     ),
 ]
+CaptionQuery = Annotated[
+    list[CaptionPhrase],
+    Query(
+        alias="caption",
+        max_length=MAX_FILTER_CAPTIONS,
+        description="Only photos with a caption that says this; repeat it for several.",
+        examples=[["two dogs"]],
+    ),
+]
 ExpandQuery = Annotated[
     bool,
     Query(
@@ -71,11 +87,17 @@ ExpandQuery = Annotated[
 
 
 def listing_filter(
-    tags: list[str], ingredients: list[str], *, has_image: bool | None = None, has_recipe: bool | None = None
+    tags: list[str],
+    ingredients: list[str],
+    *,
+    captions: Sequence[str] = (),
+    has_image: bool | None = None,
+    has_recipe: bool | None = None,
 ) -> Filter:
     return Filter(
         tags_all=tuple(tags),
         ingredients_all=tuple((name,) for name in ingredients),
+        captions_all=tuple(captions),
         has_image=has_image,
         has_recipe=has_recipe,
     )

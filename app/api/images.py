@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
+from app.api.auto_captions import AUTO_CAPTIONS, form_auto_captions
 from app.api.auto_tags import AUTO_TAGS, form_auto_tags
 from app.api.bodies import (
     JSON,
@@ -25,6 +26,7 @@ from app.api.bodies import (
 )
 from app.api.conditions import expected_revision, is_fresh
 from app.api.deps import (
+    CaptionQuery,
     CursorQuery,
     ExpandQuery,
     IngredientQuery,
@@ -51,12 +53,14 @@ from app.schemas.common import MultiStatus, merge_patch
 from app.schemas.images import ImageFields, ImageIn, ImageOut, ImagePage, ImagePatch
 from app.services.filtering import resolve
 from app.services.ingest import PictureChange
-from app.services.items import AutoTags, Bundle, ItemOutcome, PictureItem
-from index.types import Kind, Picture, StoredImage, UnknownItemError, WriteStatus
+from app.services.items import Bundle, ItemOutcome, PictureItem
+from index.types import Kind, Picture, PictureCaption, StoredImage, UnknownItemError, WriteStatus
 
 router = APIRouter(prefix="/images", tags=["images"])
 
-_WRITE_PROBLEMS = (*WRITE_PROBLEMS, "invalid-picture", "tagger-unavailable")
+_MODEL_PROBLEMS = ("tagger-unavailable", "captioner-unavailable", "captioning-failed")
+_WRITE_PROBLEMS = (*WRITE_PROBLEMS, "invalid-picture", *_MODEL_PROBLEMS)
+_AUTOMATIC = {**AUTO_TAGS, **AUTO_CAPTIONS}
 _UPLOAD = form_content(
     {
         "files": {"type": "array", "items": dict(FILE), "description": "JPEG, PNG, WebP, GIF or AVIF."},
@@ -66,7 +70,7 @@ _UPLOAD = form_content(
             "contentSchema": {"type": "array", "items": ref(ImageIn)},
             "description": "A JSON list with one object per file, in the same order.",
         },
-        **AUTO_TAGS,
+        **_AUTOMATIC,
     },
     ["files"],
     {"files": ["(bytes of carbonara.jpg)"], "metadata": '[{"id": "carbonara-1", "tags": ["pasta"]}]'},
@@ -75,7 +79,7 @@ _ONE_FILE = form_content(
     {
         "file": dict(FILE),
         "metadata": {"type": "string", "contentMediaType": "application/json", "contentSchema": ref(ImageFields)},
-        **AUTO_TAGS,
+        **_AUTOMATIC,
     },
     ["file"],
     {"file": "(bytes of carbonara.jpg)", "metadata": '{"title": "A plate of carbonara", "tags": ["pasta"]}'},
@@ -97,14 +101,14 @@ _ONE_FILE = form_content(
 async def create_images(request: Request, runtime: RuntimeDep) -> Response:
     """A multipart form with 1 or more `files` and, if you like, `metadata`: a JSON list with an object for each file.
 
-    With `auto_tags` the tags that the photo shows follow yours; `auto_tags` of the answer says which they are.
+    With `auto_tags` the tags that the photo shows follow yours; `auto_tags` of the answer says which they are. With
+    `auto_captions` a caption by the service's captioner follows yours.
     Identical bytes are stored once, whatever their number of ids."""
     most = runtime.settings.max_upload_files
-    async with read_form(request, max_files=most, fields=frozenset({*AUTO_TAGS, "files", "metadata"})) as form:
+    async with read_form(request, max_files=most, fields=frozenset({*_AUTOMATIC, "files", "metadata"})) as form:
         files = form_files(form, "files")
         said = _metadata(form, len(files))
-        auto = form_auto_tags(form)
-        items = [await _item(file, fields, fields.id, auto) for file, fields in zip(files, said, strict=True)]
+        items = [await _item(form, file, fields, fields.id) for file, fields in zip(files, said, strict=True)]
     if len(items) == 1:
         outcome = await runtime.ingest.put_image(items[0])
         return await _stored_answer(request, runtime, outcome)
@@ -121,11 +125,13 @@ async def list_images(
     limit: LimitQuery = 50,
     tags: TagQuery = [],  # noqa: B006 - FastAPI copies defaults
     ingredients: IngredientQuery = [],  # noqa: B006
+    captions: CaptionQuery = [],  # noqa: B006
     expand: ExpandQuery = False,
     has_recipe: Annotated[bool | None, Query(description="Only photos with (or without) a recipe.")] = None,
 ) -> ImagePage:
     """In the order in which they were stored, page by page."""
-    wanted = await resolve(listing_filter(tags, ingredients, has_recipe=has_recipe), runtime.resources, expand=expand)
+    held = listing_filter(tags, ingredients, captions=captions, has_recipe=has_recipe)
+    wanted = await resolve(held, runtime.resources, expand=expand)
     items, following = await runtime.library.page(Kind.IMAGE, wanted.filter, cursor=cursor, limit=limit)
     where = addresses(request)
     return ImagePage(
@@ -163,14 +169,14 @@ async def get_image(request: Request, runtime: RuntimeDep, item_id: ItemIdDep) -
 async def put_image(request: Request, runtime: RuntimeDep, item_id: ItemIdDep) -> Response:
     """A multipart form with one `file` and, if you like, `metadata`, a JSON object. Replaces the whole photo;
     `If-Match` and `If-None-Match: *` are honoured."""
-    async with read_form(request, max_files=1, fields=frozenset({*AUTO_TAGS, "file", "metadata"})) as form:
+    async with read_form(request, max_files=1, fields=frozenset({*_AUTOMATIC, "file", "metadata"})) as form:
         file = form_file(form, "file")
         text = form_text(form, "metadata")
         fields = ImageIn() if text is None else validated(ImageIn, strict_json(text.encode(), "metadata"), "metadata")
         if fields.id is not None and fields.id != item_id:
             raise field_problem("metadata.id", "differs from the id in the address; leave it out")
         revision = await expected_revision(request, lambda: runtime.library.image(item_id))
-        item = await _item(file, fields, item_id, form_auto_tags(form), revision)
+        item = await _item(form, file, fields, item_id, revision)
     outcome = await runtime.ingest.put_image(item)
     return await _stored_answer(request, runtime, outcome)
 
@@ -183,7 +189,8 @@ async def put_image(request: Request, runtime: RuntimeDep, item_id: ItemIdDep) -
     openapi_extra=body(json_content(ImagePatch, MERGE_PATCH), json_content(ImagePatch)),
 )
 async def patch_image(request: Request, runtime: RuntimeDep, item_id: ItemIdDep) -> Response:
-    """A JSON merge patch of `title`, `tags`, `recipe_ids` and `extra`; the picture stays."""
+    """A JSON merge patch of `title`, `tags`, `captions`, `recipe_ids` and `extra`; the picture stays. `captions` are
+    your own, in place of all that are there."""
     patch = await read_json(request, MERGE_PATCH, JSON)
     if not isinstance(patch, Mapping):
         raise field_problem("body", "send an object with the fields to change")
@@ -193,7 +200,7 @@ async def patch_image(request: Request, runtime: RuntimeDep, item_id: ItemIdDep)
         merged = merge_patch(_fields(stored), patch)
         if "recipe_ids" in patch:
             merged.setdefault("recipe_ids", [])  # null empties
-        return _changed(stored.picture, validated(ImageFields, merged))
+        return _changed(stored.picture, validated(ImageFields, merged), own_captions="captions" in patch)
 
     revision = await expected_revision(request, lambda: runtime.library.image(item_id))
     outcome = await runtime.ingest.change_image(item_id, change, revision=revision)
@@ -226,7 +233,7 @@ def _metadata(form: FormData, count: int) -> Sequence[ImageIn]:
 
 
 async def _item(
-    file: UploadFile, fields: ImageFields, item_id: str | None, auto: AutoTags | None, revision: int | None = None
+    form: FormData, file: UploadFile, fields: ImageFields, item_id: str | None, revision: int | None = None
 ) -> PictureItem:
     return PictureItem(
         data=await file.read(),
@@ -237,7 +244,9 @@ async def _item(
         extra=fields.extra,
         revision=revision,
         recipe_ids=None if fields.recipe_ids is None else tuple(fields.recipe_ids),
-        auto_tags=auto,
+        captions=_own(fields),
+        auto_tags=form_auto_tags(form),
+        auto_captions=form_auto_captions(form),
     )
 
 
@@ -246,9 +255,14 @@ def _fields(stored: StoredImage) -> dict[str, Any]:
     return {"title": picture.title, "tags": list(picture.tags), "extra": dict(picture.extra)}
 
 
-def _changed(picture: Picture, fields: ImageFields) -> PictureChange:
-    changed = replace(picture, title=fields.title, tags=tuple(fields.tags), extra=fields.extra)
+def _changed(picture: Picture, fields: ImageFields, *, own_captions: bool) -> PictureChange:
+    captions = _own(fields) if own_captions else picture.captions
+    changed = replace(picture, title=fields.title, tags=tuple(fields.tags), captions=captions, extra=fields.extra)
     return PictureChange(changed, None if fields.recipe_ids is None else tuple(fields.recipe_ids))
+
+
+def _own(fields: ImageFields) -> tuple[PictureCaption, ...]:
+    return tuple(PictureCaption(text) for text in fields.captions)
 
 
 async def _stored_answer(request: Request, runtime: Runtime, outcome: ItemOutcome) -> Response:

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from app.api.auto_captions import AUTO_CAPTIONS, form_auto_captions
 from app.api.auto_tags import AUTO_TAGS, form_auto_tags
 from app.api.bodies import (
     JSON,
@@ -32,15 +33,17 @@ from app.api.openapi import FILE, body, form_content, json_content, problems
 from app.api.present import addresses
 from app.problems import Problem, field_problem
 from app.runtime import Runtime
-from app.schemas.images import AutoTagFields
+from app.schemas.images import AutomaticFields
 from app.schemas.jobs import FolderImport, ImportFormat, JobOut
-from app.services.items import AutoTags
+from app.services.auto_captions import require_models
+from app.services.items import Automatic
 from index.jobs import Job
 
 ZIP = "application/zip"
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
+_AUTOMATIC = {**AUTO_TAGS, **AUTO_CAPTIONS}
 _ARCHIVE = form_content(
-    {"file": dict(FILE), "format": {"type": "string", "enum": list(get_args(ImportFormat))}, **AUTO_TAGS},
+    {"file": dict(FILE), "format": {"type": "string", "enum": list(get_args(ImportFormat))}, **_AUTOMATIC},
     ["file"],
     {"file": "(bytes of recipes.zip)"},
 )
@@ -56,17 +59,24 @@ def imports_router(max_bytes: int) -> APIRouter:
         summary="Import a collection",
         status_code=202,
         response_model=JobOut,
-        responses=problems("bad-request", "forbidden", "tagger-unavailable", "too-large", "unsupported-media-type"),
+        responses=problems(
+            "bad-request",
+            "forbidden",
+            "tagger-unavailable",
+            "captioner-unavailable",
+            "too-large",
+            "unsupported-media-type",
+        ),
         openapi_extra=body(_ARCHIVE, _RAW_ARCHIVE, json_content(FolderImport)),
     )
     async def create_import(
-        request: Request, runtime: RuntimeDep, beside: Annotated[AutoTagFields, Query()]
+        request: Request, runtime: RuntimeDep, beside: Annotated[AutomaticFields, Query()]
     ) -> JSONResponse:
         """A zip archive (multipart form with `file`, or the bare bytes as `application/zip`, which suits large ones),
         or JSON with a `folder` of the server where the settings allow that. Recipe folders, Hugo or Jekyll sites,
         schema.org JSON-LD, CSV and plain folders of pictures are recognised. With `auto_tags` the tags that a photo
-        shows follow its own; a form or JSON has that among its fields, bare bytes have it in the address. The answer is
-        a job; follow it at `links.self`."""
+        shows follow its own, with `auto_captions` a caption by the service's captioner; a form or JSON has these among
+        its fields, bare bytes have them in the address. The answer is a job; follow it at `links.self`."""
         if media_type(request) != ZIP and beside.model_fields_set:
             named = min(beside.model_fields_set)
             raise field_problem(
@@ -75,7 +85,7 @@ def imports_router(max_bytes: int) -> APIRouter:
         if media_type(request) == MULTIPART:
             job = await _from_archive(request, runtime)
         elif media_type(request) == ZIP:
-            job = await _from_stream(request, runtime, _taggable(beside.to_auto_tags(), runtime))
+            job = await _from_stream(request, runtime, _possible(beside.to_automatic(), runtime))
         elif media_type(request) == JSON:
             job = await _from_folder(validated(FolderImport, await read_json(request)), runtime)
         else:
@@ -88,25 +98,25 @@ def imports_router(max_bytes: int) -> APIRouter:
 
 
 async def _from_archive(request: Request, runtime: Runtime) -> Job:
-    async with read_form(request, max_files=1, fields=frozenset({"file", "format", *AUTO_TAGS})) as form:
+    async with read_form(request, max_files=1, fields=frozenset({"file", "format", *_AUTOMATIC})) as form:
         file = form_file(form, "file")
         format_name = form_text(form, "format")
         if format_name is not None and format_name not in get_args(ImportFormat):
             raise field_problem("format", f"choose one of {', '.join(get_args(ImportFormat))}, or leave it out")
         if not (await file.read(4)).startswith(_ZIP_SIGNATURES):
             raise field_problem("file", "send a zip archive")
-        auto_tags = _taggable(form_auto_tags(form), runtime)
+        automatic = _possible(Automatic(form_auto_tags(form), form_auto_captions(form)), runtime)
         await file.seek(0)
         path = runtime.settings.uploads_dir / f"{uuid.uuid4().hex}.zip"
         with _kept_on_success(path):
             await run_in_threadpool(_spool, file.file, path)
             name = Path(file.filename or "archive.zip").name[:200]
             return await runtime.jobs.submit_import(
-                path, name=name, uploaded=True, format_name=format_name, auto_tags=auto_tags
+                path, name=name, uploaded=True, format_name=format_name, automatic=automatic
             )
 
 
-async def _from_stream(request: Request, runtime: Runtime, auto_tags: AutoTags | None) -> Job:
+async def _from_stream(request: Request, runtime: Runtime, automatic: Automatic) -> Job:
     path = runtime.settings.uploads_dir / f"{uuid.uuid4().hex}.zip"
     path.parent.mkdir(parents=True, exist_ok=True)
     with _kept_on_success(path):
@@ -117,7 +127,7 @@ async def _from_stream(request: Request, runtime: Runtime, auto_tags: AutoTags |
                 await runtime.executors.database(target.write, chunk)
         if not signature.startswith(_ZIP_SIGNATURES):
             raise field_problem("body", "send a zip archive")
-        return await runtime.jobs.submit_import(path, name="archive.zip", uploaded=True, auto_tags=auto_tags)
+        return await runtime.jobs.submit_import(path, name="archive.zip", uploaded=True, automatic=automatic)
 
 
 def _spool(source: BinaryIO, path: Path) -> None:
@@ -139,21 +149,19 @@ async def _from_folder(wanted: FolderImport, runtime: Runtime) -> Job:
     roots = runtime.settings.import_roots
     if not roots:
         raise Problem("forbidden", "This server imports no folders of its own; upload a zip archive instead.")
-    auto_tags = _taggable(wanted.to_auto_tags(), runtime)
+    automatic = _possible(wanted.to_automatic(), runtime)
     folder = await runtime.executors.database(_allowed_folder, wanted.folder, roots)
     return await runtime.jobs.submit_import(
-        folder, name=wanted.folder, uploaded=False, format_name=wanted.format, auto_tags=auto_tags
+        folder, name=wanted.folder, uploaded=False, format_name=wanted.format, automatic=automatic
     )
 
 
-def _taggable(wanted: AutoTags | None, runtime: Runtime) -> AutoTags | None:
-    """``wanted``, refused at once where no photo could get tags: one error, not a job with one for each photo.
+def _possible(wanted: Automatic, runtime: Runtime) -> Automatic:
+    """``wanted``, refused at once where no photo could get it: one error, not a job with one for each photo.
 
-    Raises:
-        TaggerUnavailableError: tags are wanted and there is no head for this encoder.
+    Raises as :func:`app.services.auto_captions.require_models` does.
     """
-    if wanted is not None:
-        runtime.resources.taggers.head()
+    require_models(wanted, runtime.resources)
     return wanted
 
 

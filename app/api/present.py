@@ -11,7 +11,7 @@ from app.ids import Addresses
 from app.problems import Problem
 from app.schema_org import recipe_to_jsonld
 from app.schemas.common import ItemResult, MultiStatus
-from app.schemas.images import ImageLinks, ImageOut
+from app.schemas.images import ImageCaption, ImageLinks, ImageOut
 from app.schemas.recipes import RecipeLinks, RecipeOut
 from app.services.items import ItemError, ItemOutcome
 from app.services.taggers import automatic_tags
@@ -97,6 +97,10 @@ def image_out(item: StoredImage, where: Addresses) -> ImageOut:
             "title": picture.title,
             "tags": list(picture.tags),
             "auto_tags": automatic_tags(picture),
+            "captions": [
+                ImageCaption(text=each.text, style=each.style or None, model=each.model or None)
+                for each in picture.captions
+            ],
             "extra": dict(picture.extra),
             "generated": picture.generated,
             "recipe_ids": list(item.recipe_ids),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from app.cli.captions import Styles
 from app.cli.common import (
     EXIT_FAILURE,
     CommandError,
@@ -28,7 +29,7 @@ from app.cli.progress import StageProgress
 if TYPE_CHECKING:
     from app.importers.base import ImportProblem
     from app.importers.run import ImportReport
-    from app.services.items import AutoTags
+    from app.services.items import Automatic
     from app.settings import Settings
 
 _SHOWN_PROBLEMS = 20
@@ -50,6 +51,12 @@ def import_command(
     auto_tags_min: Annotated[
         float | None, typer.Option(min=0, max=1, help="Probability from which a tag is added.", show_default=False)
     ] = None,
+    auto_captions: Annotated[
+        bool, typer.Option("--auto-captions", help="Add a caption by the captioner to a photo's own.")
+    ] = False,
+    auto_captions_style: Annotated[
+        Styles | None, typer.Option(help="How these are written; default: dish for food.", show_default=False)
+    ] = None,
     problems_file: Annotated[
         Path | None, typer.Option("--problems", help="Write every problem here, as JSON lines.")
     ] = None,
@@ -68,9 +75,14 @@ def import_command(
         raise typer.BadParameter("give a PATH, or --demo, and not both")
     if auto_tags_min is not None and not auto_tags:
         raise typer.BadParameter("--auto-tags-min needs --auto-tags")
-    from app.services.items import AutoTags
+    if auto_captions_style is not None and not auto_captions:
+        raise typer.BadParameter("--auto-captions-style needs --auto-captions")
+    from app.services.items import AutoCaptions, Automatic, AutoTags
 
-    automatic = AutoTags(auto_tags_min) if auto_tags else None
+    automatic = Automatic(
+        tags=AutoTags(auto_tags_min) if auto_tags else None,
+        captions=AutoCaptions((auto_captions_style or Styles.AUTO).value) if auto_captions else None,
+    )
     settings = load_settings(ctx, encoder=encoder, device=device, runtime=runtime, data_dir=data_dir)
     problems: list[ImportProblem] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +104,7 @@ async def _import(
     source: Path,
     format_name: str | None,
     folder_tags: bool,
-    auto_tags: AutoTags | None,
+    automatic: Automatic,
     problems: list[ImportProblem],
     *,
     builtin: bool,
@@ -100,6 +112,7 @@ async def _import(
     from app.importers.detect import check_source
     from app.importers.run import run_import
     from app.runtime import Runtime
+    from app.services.auto_captions import require_models
 
     # A mistyped path shall not wait for the model to load.
     check_source(source, format_name)
@@ -110,9 +123,8 @@ async def _import(
             progress.advance("importing", report.done, max(report.total, report.done), note)
 
         async with Runtime.open(settings) as runtime:
-            if auto_tags is not None:
-                # One error for the import, not one for each of its photos.
-                runtime.resources.taggers.head()
+            # One error for the import, not one for each of its photos.
+            require_models(automatic, runtime.resources)
             if builtin:
                 await runtime.fill_builtin()
             return await run_import(
@@ -122,7 +134,7 @@ async def _import(
                 on_problem=problems.append,
                 format=format_name,
                 folder_tags=folder_tags,
-                auto_tags=auto_tags,
+                automatic=automatic,
             )
 
 

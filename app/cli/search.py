@@ -63,6 +63,10 @@ def search(
         list[str] | None, typer.Option(help="Only recipes with this ingredient, and photos of such; may be repeated.")
     ] = None,
     no_ingredient: Annotated[list[str] | None, typer.Option(help="None with this ingredient; may be repeated.")] = None,
+    caption: Annotated[
+        list[str] | None, typer.Option(help="Only photos with a caption that says this; may be repeated.")
+    ] = None,
+    no_caption: Annotated[list[str] | None, typer.Option(help="None with such a caption; may be repeated.")] = None,
     expand_ingredients: Annotated[
         bool, typer.Option("--expand-ingredients", help="Ingredients also by other names of the same thing.")
     ] = False,
@@ -110,6 +114,8 @@ def search(
             tags_none=tuple(without_tag or ()),
             ingredients_all=tuple((name,) for name in ingredient or ()),
             ingredients_none=tuple((name,) for name in no_ingredient or ()),
+            captions_all=tuple(caption or ()),
+            captions_none=tuple(no_caption or ()),
         ),
         expand_ingredients=expand_ingredients,
     )

@@ -20,7 +20,7 @@ from app.ids import RESERVED_IDS
 from app.importers.paths import OutsideError, is_remote, relative
 from app.services.items import Bundle, PictureItem, RecipeItem
 from index.text import normalize_id
-from index.types import JsonValue, Recipe
+from index.types import JsonValue, PictureCaption, Recipe
 
 _SLUG_LENGTH = 80
 
@@ -151,14 +151,20 @@ class Photos:
     known: dict[str, PictureItem] = field(default_factory=dict)  # by path below root
 
     def item(
-        self, path: Path, *, title: str, tags: tuple[str, ...], wanted: str | None = None
+        self,
+        path: Path,
+        *,
+        title: str,
+        tags: tuple[str, ...],
+        captions: tuple[PictureCaption, ...] = (),
+        wanted: str | None = None,
     ) -> tuple[PictureItem, str | None]:
         """The photo in the file ``path`` (resolved), with a sentence where its id is not ``wanted`` (the stem)."""
         place = relative(path, self.root.resolve())
         if place in self.known:
             return self.known[place], None
         item_id, note = self.ids.give(wanted or path.stem, place=place, words=path.stem, key=place)
-        item = PictureItem(id=item_id, data=path, title=title, tags=tags)
+        item = PictureItem(id=item_id, data=path, title=title, tags=tags, captions=captions)
         self.known[place] = item
         return item, note
 

@@ -1,7 +1,8 @@
 """The folder format: ``recipes.jsonl`` (or ``.jsonl.gz``), one JSON object a line, with the pictures beside it.
 
 A line has ``id``, ``title``, ``ingredients``, ``instructions``, ``tags``, ``image`` (a path below the folder) and may
-have ``images`` (paths, or objects with ``file, id, title, tags, generated, extra``), ``kind`` and ``extra``.
+have ``images`` (paths, or objects with ``file, id, title, tags, captions, generated, extra``), ``captions`` (texts, or
+objects with ``text, style, model``), ``kind`` and ``extra``.
 
 What a line becomes:
 
@@ -10,8 +11,9 @@ What a line becomes:
 * with a title alone: a recipe of that title;
 * ``kind`` (``recipe`` or ``image``) overrides the three.
 
-A photo takes the line's title and tags where it has none of its own; its id is its own, else the file's stem (a line
-that is a photo and nothing else: the line's id). Any other key goes into ``extra``, unless the line has an ``extra``.
+A photo takes the line's title, tags and captions where it has none of its own; its id is its own, else the file's stem
+(a line that is a photo and nothing else: the line's id). Any other key goes into ``extra``, unless the line has an
+``extra``; so do ``captions`` where there is no photo to have them.
 """
 
 from __future__ import annotations
@@ -38,13 +40,14 @@ from app.importers.base import (
 from app.importers.paths import OutsideError, find_picture, is_remote, relative
 from app.schema_org import clean_tags
 from app.services.items import Bundle, PictureItem
-from index.types import JsonValue, Recipe
+from index.types import JsonValue, PictureCaption, Recipe
 
 LINES_NAMES = ("recipes.jsonl", "recipes.jsonl.gz")
 MAX_LINE_BYTES = 4 * 1024 * 1024
 _KNOWN = frozenset(
     {"id", "title", "ingredients", "instructions", "tags", "image", "images", "kind", "extra", "generated"}
 )
+_OF_PHOTOS = frozenset({"captions"})
 _CHUNK = 1 << 20
 
 
@@ -87,14 +90,14 @@ class FolderReader:
                 yield ImportProblem(place, str(error))
 
     def _line(self, line: Mapping[str, object], place: str, recipe_ids: Ids, photos: Photos) -> Iterator[Entry]:
+        references = _references(line)
         recipe = Recipe(
             title=_text(line, "title"),
             ingredients=_texts(line, "ingredients"),
             instructions=_texts(line, "instructions"),
             tags=clean_tags(_texts(line, "tags")),
-            extra=_extra(line),
+            extra=_extra(line, _OF_PHOTOS if references else frozenset()),
         )
-        references = _references(line)
         is_recipe = _is_recipe(line, recipe, bool(references))
         pictures: list[PictureItem] = []
         for reference in references:
@@ -127,7 +130,7 @@ class FolderReader:
         plain = set(reference) == {"file"}
         place = relative(path, self.root.resolve())
         if plain and (of_recipe or place in photos.known):
-            return photos.item(path, title=recipe.title, tags=recipe.tags)
+            return photos.item(path, title=recipe.title, tags=recipe.tags, captions=_captions(line))
         wanted = _id(reference) or (None if of_recipe else _id(line)) or path.stem
         # One file may stand for several photos here, each with an id and a description of its own.
         owner = place if wanted == path.stem else f"{place} as {wanted}"
@@ -137,8 +140,9 @@ class FolderReader:
             data=path,
             title=_text(reference, "title") if "title" in reference else recipe.title,
             tags=clean_tags(_texts(reference, "tags")) if "tags" in reference else recipe.tags,
+            captions=_captions(reference if "captions" in reference else line),
             generated=(reference if of_recipe else {**line, **reference}).get("generated") is True,
-            extra=recipe.extra if plain else _extra(reference, frozenset({"file"})),
+            extra=recipe.extra if plain else _extra(reference, _OF_PHOTOS | {"file"}),
         )
         if wanted == path.stem:
             photos.known.setdefault(place, item)
@@ -227,6 +231,20 @@ def _texts(line: Mapping[str, object], name: str) -> tuple[str, ...]:
     if found is None:
         raise _LineError(f"{name} must be a list of texts")
     return found
+
+
+def _captions(line: Mapping[str, object]) -> tuple[PictureCaption, ...]:
+    value = line.get("captions")
+    entries = value if isinstance(value, list) else [] if value is None else [value]
+    return tuple(_caption(entry) for entry in entries if not isinstance(entry, str) or entry.strip())
+
+
+def _caption(entry: object) -> PictureCaption:
+    if isinstance(entry, str):
+        return PictureCaption(entry.strip())
+    if isinstance(entry, dict) and isinstance(entry.get("text"), str):
+        return PictureCaption(_text(entry, "text"), _text(entry, "style"), _text(entry, "model"))
+    raise _LineError("captions must be a list of texts or of objects with a text")
 
 
 def _extra(line: Mapping[str, object], also_known: frozenset[str] = frozenset()) -> dict[str, JsonValue]:

@@ -1,7 +1,8 @@
 """From a source into the catalogue: read ahead, store in chunks, report what could not be used.
 
-Every chunk is committed before it is counted, and what is stored already is neither decoded nor encoded again. So an
-import that was killed is resumed by running it once more, and an import that is run twice changes nothing.
+Every chunk is committed before it is counted, and what is stored already is neither decoded nor encoded again (only
+automatic captions are made again: the captioner may be another by now). So an import that was killed is resumed by
+running it once more, and an import that is run twice changes nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from app.engine.types import Priority, SaturatedError
 from app.importers.archive import ArchiveLimits
 from app.importers.base import Entry, ImportItem, ImportProblem
 from app.importers.detect import Source, open_source
-from app.services.items import AutoTags, Bundle, BundleOutcome
+from app.services.items import Automatic, Bundle, BundleOutcome
 from app.settings import Settings
 from index.types import Kind
 
@@ -28,6 +29,7 @@ CHUNK_BUNDLES = 64
 CHUNKS_IN_FLIGHT = 2
 #: Problems kept in a report; all of them are counted, and all reach ``on_problem``.
 MAX_PROBLEMS = 1000
+_NOTHING = Automatic()
 
 
 class BundleStore(Protocol):
@@ -111,9 +113,9 @@ async def run_import(
     should_cancel: Callable[[], bool] | None = None,
     format: str | None = None,  # noqa: A002 - the name users know
     folder_tags: bool = True,
-    auto_tags: AutoTags | None = None,
+    automatic: Automatic = _NOTHING,
 ) -> ImportReport:
-    """Import a folder, a file or a zip archive; with ``auto_tags`` its photos get tags by what they show.
+    """Import a folder, a file or a zip archive, giving its photos what ``automatic`` asks for.
 
     ``on_progress`` is called after every chunk and ``on_problem`` for every problem, both in the event loop;
     ``should_cancel`` is asked between chunks, and what is stored by then stays.
@@ -132,7 +134,7 @@ async def run_import(
     )
     found = await asyncio.to_thread(opened.__enter__)
     try:
-        work = _Import(runtime.ingest, on_progress, on_problem, should_cancel or (lambda: False), auto_tags)
+        work = _Import(runtime.ingest, on_progress, on_problem, should_cancel or (lambda: False), automatic)
         return await work.run(found)
     finally:
         await asyncio.to_thread(opened.__exit__, None, None, None)
@@ -146,7 +148,7 @@ class _Import:
     on_progress: OnProgress | None
     on_problem: OnProblem | None
     should_cancel: Callable[[], bool]
-    auto_tags: AutoTags | None = None
+    automatic: Automatic = _NOTHING
     report: ImportReport = ImportReport()
     problems: list[ImportProblem] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
@@ -213,10 +215,12 @@ class _Import:
         self._tell()
 
     def _asking(self, bundle: Bundle) -> Bundle:
-        """The bundle whose photos ask for automatic tags, if the import does."""
-        if self.auto_tags is None:
+        """The bundle whose photos ask for what the import does."""
+        wanted = self.automatic
+        if wanted == _NOTHING:
             return bundle
-        return replace(bundle, pictures=tuple(replace(each, auto_tags=self.auto_tags) for each in bundle.pictures))
+        pictures = (replace(each, auto_tags=wanted.tags, auto_captions=wanted.captions) for each in bundle.pictures)
+        return replace(bundle, pictures=tuple(pictures))
 
     async def _put(self, bundles: Sequence[Bundle]) -> list[BundleOutcome]:
         while True:

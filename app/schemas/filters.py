@@ -7,16 +7,22 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from app.schemas.common import ItemId, Request, Tag
-from index.text import MAX_PHRASE_LENGTH, ingredient_phrase
+from index.text import MAX_PHRASE_LENGTH, caption_phrase, ingredient_phrase
 from index.types import Filter
 
 MAX_FILTER_TAGS = 100  # of each condition
 MAX_FILTER_INGREDIENTS = 50
+MAX_FILTER_CAPTIONS = 50
 
 
 def _has_words(name: str) -> str:
     ingredient_phrase(name)
     return name
+
+
+def _says_something(phrase: str) -> str:
+    caption_phrase(phrase)
+    return phrase
 
 
 IngredientName = Annotated[
@@ -25,6 +31,12 @@ IngredientName = Annotated[
     AfterValidator(_has_words),
 ]
 IngredientNames = Annotated[list[IngredientName], Field(max_length=MAX_FILTER_INGREDIENTS)]
+CaptionPhrase = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PHRASE_LENGTH),
+    AfterValidator(_says_something),
+]
+CaptionPhrases = Annotated[list[CaptionPhrase], Field(max_length=MAX_FILTER_CAPTIONS)]
 ExpandedIngredients = Annotated[
     dict[str, list[str]] | None,
     Field(
@@ -43,6 +55,9 @@ class FilterIn(Request):
     regard to case and to singular or plural: `green onion` is in "2 bunches Green Onions, sliced", and `rice` in
     "2 cups rice vinegar" (which `ingredients_none: ["rice vinegar"]` leaves out), not in "licorice". A photo has the
     ingredients of the recipes that it is linked with.
+
+    Captions are a photo's own: `two dogs` is in "Two dogs' race", as words that stand one after the other in one of its
+    captions.
     """
 
     model_config = ConfigDict(
@@ -50,6 +65,7 @@ class FilterIn(Request):
             "examples": [
                 {"tags_all": ["vegetarian"], "tags_none": ["dessert"]},
                 {"ingredients_all": ["scallion", "rice"], "ingredients_none": ["peanut"], "expand_ingredients": True},
+                {"captions_all": ["two dogs"], "captions_none": ["grass"]},
             ]
         }
     )
@@ -71,6 +87,10 @@ class FilterIn(Request):
     has_recipe: bool | None = Field(default=None, description="Photos with (or without) a linked recipe.")
     generated: bool | None = Field(default=None, description="Photos drawn by a model (or not).")
 
+    captions_all: CaptionPhrases = Field(default_factory=list, description="Photos: captions say all of this.")
+    captions_any: CaptionPhrases = Field(default_factory=list, description="Photos: a caption says one of these.")
+    captions_none: CaptionPhrases = Field(default_factory=list, description="Photos: no caption says any of this.")
+
     def to_filter(self) -> Filter:
         """The conditions as they were sent, each ingredient under its own name only; see app.services.filtering."""
         return Filter(
@@ -85,4 +105,7 @@ class FilterIn(Request):
             has_image=self.has_image,
             has_recipe=self.has_recipe,
             generated=self.generated,
+            captions_all=tuple(self.captions_all),
+            captions_any=tuple(self.captions_any),
+            captions_none=tuple(self.captions_none),
         )

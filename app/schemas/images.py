@@ -5,18 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 from pydantic.config import JsonDict
 
 from app.schemas.common import Extra, ItemId, Request, Response, Tag, Tags, Title
 from app.schemas.filters import ExpandedIngredients
-from app.services.items import AutoTags
+from app.services.items import AutoCaptions, Automatic, AutoTags
+from index.text import MAX_CAPTION_LENGTH, MAX_CAPTIONS
+from models.captioning.types import RequestedStyle
 
 EXAMPLE_STORED_IMAGE: JsonDict = {
     "id": "carbonara-1",
     "title": "A plate of carbonara",
     "tags": ["pasta"],
     "auto_tags": [],
+    "captions": [
+        {"text": "A plate of pasta from above", "style": None, "model": None},
+        {"text": "spaghetti carbonara", "style": "dish", "model": "tastespace-captions"},
+    ],
     "extra": {},
     "generated": False,
     "recipe_ids": ["spaghetti-carbonara"],
@@ -37,6 +43,8 @@ EXAMPLE_STORED_IMAGE: JsonDict = {
 }
 
 RecipeIds = Annotated[list[ItemId], Field(max_length=1000)]
+CaptionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_CAPTION_LENGTH)]
+CaptionTexts = Annotated[list[CaptionText], Field(max_length=MAX_CAPTIONS)]
 
 
 class ImageFields(Request):
@@ -48,6 +56,7 @@ class ImageFields(Request):
 
     title: Title = ""
     tags: Tags = Field(default_factory=list)
+    captions: CaptionTexts = Field(default_factory=list, description="Sentences of your own about it.")
     extra: Extra = Field(default_factory=dict)
     generated: bool = Field(default=False, description="Drawn by a model, not taken with a camera.")
     recipe_ids: RecipeIds | None = Field(default=None, description="Recipes it shows; left out: the links stay.")
@@ -85,6 +94,33 @@ class AutoTagFields(Request):
         return AutoTags(self.auto_tags_min) if self.auto_tags else None
 
 
+class AutoCaptionFields(Request):
+    """Fields that ask for automatic captions."""
+
+    auto_captions: bool = Field(default=False, description="Let the captioner add a caption to the photos' own.")
+    auto_captions_style: RequestedStyle | None = Field(
+        default=None,
+        description="`general` describes what is seen, `dish` names the dish; left out: `dish` for food.",
+    )
+
+    @model_validator(mode="after")
+    def _style_of_what(self) -> Self:
+        if self.auto_captions_style is not None and not self.auto_captions:
+            raise ValueError("auto_captions_style needs auto_captions=true")
+        return self
+
+    def to_auto_captions(self) -> AutoCaptions | None:
+        """None: no automatic captions."""
+        return AutoCaptions(self.auto_captions_style or "auto") if self.auto_captions else None
+
+
+class AutomaticFields(AutoTagFields, AutoCaptionFields):
+    """Fields that ask for all that photos can be given automatically."""
+
+    def to_automatic(self) -> Automatic:
+        return Automatic(self.to_auto_tags(), self.to_auto_captions())
+
+
 class ImagePatch(Request):
     """Changes as a JSON merge patch (RFC 7396): what is left out stays, null empties, ``extra`` is merged."""
 
@@ -92,6 +128,7 @@ class ImagePatch(Request):
 
     title: Title | None = None
     tags: Annotated[list[Tag], Field(max_length=100)] | None = None
+    captions: CaptionTexts | None = Field(default=None, description="Your own, in place of all that are there.")
     extra: dict[str, JsonValue] | None = None
     recipe_ids: RecipeIds | None = None
 
@@ -103,6 +140,14 @@ class ImageLinks(Response):
     recipes: list[str]
 
 
+class ImageCaption(Response):
+    """A sentence about a photo; `style` and `model` are null where a person wrote it."""
+
+    text: str
+    style: str | None
+    model: str | None
+
+
 class ImageOut(Response):
     """A stored photo; width and height are in pixels, upright; size is in bytes."""
 
@@ -112,6 +157,7 @@ class ImageOut(Response):
     title: str
     tags: list[str]
     auto_tags: list[str] = Field(description="Those of `tags` that were added automatically.")
+    captions: list[ImageCaption]
     extra: dict[str, JsonValue]
     generated: bool
     recipe_ids: list[str]

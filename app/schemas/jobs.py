@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
 from app.schemas.common import Response
-from app.schemas.images import AutoTagFields
+from app.schemas.images import AutomaticFields
 
 ImportFormat = Literal["folder", "hugo", "jsonld", "csv", "pictures"]
 
@@ -32,7 +32,7 @@ EXAMPLE_JOB: JsonDict = {
 }
 
 
-class FolderImport(AutoTagFields):
+class FolderImport(AutomaticFields):
     """Import a folder of the server; possible below the folders of the setting `TASTESPACE_IMPORT_ROOTS` alone."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"folder": "/srv/recipes", "format": "folder"}]})

@@ -8,16 +8,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from app.engine.types import PhotoToCaption
 from app.ids import check_id, new_id
 from app.pictures import PictureLimits, decode
 from app.problems import Problem, as_problem, sentence
+from app.services.auto_captions import CaptionPlan, with_caption
 from app.services.items import Bundle, BundleOutcome, ItemError, ItemOutcome, PictureItem, RecipeItem
 from app.services.taggers import Taggers
-from index.text import normalize_tags
+from index.text import normalize_captions, normalize_tags
 from index.types import (
     Float32Array,
     Kind,
     Picture,
+    PictureCaption,
     PutImage,
     PutRecipe,
     Recipe,
@@ -26,6 +29,7 @@ from index.types import (
     UnknownItemError,
     WriteResult,
 )
+from models.captioning.types import Caption
 from models.preprocess import to_pixels
 from models.types import ImagePreprocess, RecipeText, UInt8Array
 
@@ -63,9 +67,12 @@ class PictureDraft:
     item: PictureItem
     id: str
     tags: tuple[str, ...] = ()
+    captions: tuple[PictureCaption, ...] = ()
+    caption_plan: CaptionPlan | None = None  # of an automatic caption
     picture: Picture | None = None
     links: tuple[str, ...] | None = None
     payload: UInt8Array | None = None  # what has yet to be encoded
+    to_caption: PhotoToCaption | None = None  # what has yet to be captioned
     vector: Float32Array | None = None
     error: ItemError | None = None
     result: WriteResult | None = None
@@ -88,6 +95,18 @@ class PictureDraft:
         wanted = self.item.auto_tags
         if wanted is not None and self.error is None and self.picture is not None and self.vector is not None:
             self.picture = taggers.with_tags(self.picture, self.vector, wanted)
+
+    def add_caption(self, captions: Sequence[Caption]) -> None:
+        """Let the picture have the best of ``captions``; what is in the way of that becomes the draft's error."""
+        if self.error is not None or self.picture is None or self.caption_plan is None:
+            return
+        if not captions or not captions[0].text.strip():
+            self.error = ItemError("captioning-failed", "The model found no caption for this photo.")
+            return
+        try:
+            self.picture = with_caption(self.picture, captions[0], self.caption_plan.model)
+        except ValueError as error:
+            self.error = ItemError("invalid-request", f"captions: {error}.", "captions")
 
 
 Draft: TypeAlias = "RecipeDraft | PictureDraft"
@@ -134,6 +153,7 @@ def draft_picture(item: PictureItem) -> PictureDraft:
             draft.id = check_id(item.id)
         draft.links = _ids(item.recipe_ids)
         draft.tags = _tags(item.tags)
+        draft.captions = _captions(item.captions)
     except (Problem, ValueError) as error:
         draft.error = item_error(error, Kind.IMAGE)
     return draft
@@ -186,27 +206,40 @@ def open_picture(
     limits: PictureLimits,
     spec: ImagePreprocess,
 ) -> None:
-    """Fill in the picture, and either its pixels or, where the stored bytes are the same, the stored vector.
+    """Fill in the picture, and either its pixels or, where the stored bytes are the same, the stored vector; and the
+    pixels for the captioner where it is to write a caption.
 
     Raises:
         PictureError: the bytes are not a picture that is taken.
     """
     item = draft.item
     sha256 = hashlib.sha256(data).hexdigest()
+    picture = None
     if stored is not None and stored.picture.blob == sha256 and vector is not None:
         draft.vector, picture = vector, stored.picture
-    else:
-        decoded = decode(data, limits, target_side=spec.size)
-        draft.payload = to_pixels(decoded.image, spec)
-        picture = Picture(
-            blob=sha256,
-            media_type=decoded.media_type,
-            width=decoded.width,
-            height=decoded.height,
-            size=len(data),
-        )
+    plan = draft.caption_plan
+    if picture is None or plan is not None:
+        # The larger side also where the vector is known: a photo that is stored again must get the same caption.
+        side = spec.size if plan is None else max(spec.size, plan.preprocess.size)
+        decoded = decode(data, limits, target_side=side)
+        if plan is not None:
+            draft.to_caption = PhotoToCaption(to_pixels(decoded.image, plan.preprocess), plan.options)
+        if picture is None:
+            draft.payload = to_pixels(decoded.image, spec)
+            picture = Picture(
+                blob=sha256,
+                media_type=decoded.media_type,
+                width=decoded.width,
+                height=decoded.height,
+                size=len(data),
+            )
     draft.picture = replace(
-        picture, title=item.title.strip(), tags=draft.tags, generated=item.generated, extra=item.extra
+        picture,
+        title=item.title.strip(),
+        tags=draft.tags,
+        captions=draft.captions,
+        generated=item.generated,
+        extra=item.extra,
     )
 
 
@@ -250,3 +283,10 @@ def _tags(values: Iterable[str]) -> tuple[str, ...]:
         return normalize_tags(values)
     except ValueError as error:
         raise ValueError(f"tags: {error}") from None
+
+
+def _captions(values: Iterable[PictureCaption]) -> tuple[PictureCaption, ...]:
+    try:
+        return normalize_captions(values)
+    except ValueError as error:
+        raise ValueError(f"captions: {error}") from None

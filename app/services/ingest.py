@@ -161,6 +161,7 @@ class Ingest:
             id=stored.id,
             title=picture.title,
             tags=picture.tags,
+            captions=picture.captions,
             generated=picture.generated,
             extra=picture.extra,
             revision=revision,
@@ -169,7 +170,7 @@ class Ingest:
         draft = draft_picture(item)
         known = await resources.executors.database(self._preparation.vectors, [stored.pk])
         if draft.error is None and stored.pk in known:
-            draft.picture, draft.vector = replace(picture, tags=draft.tags), known[stored.pk]
+            draft.picture, draft.vector = replace(picture, tags=draft.tags, captions=draft.captions), known[stored.pk]
         elif draft.error is None:
             data = await resources.executors.database(resources.blobs.read, stored.picture.blob)
             draft.item = replace(item, data=data)

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from index.types import JsonValue, Kind, Recipe, WriteResult
+from index.types import JsonValue, Kind, PictureCaption, Recipe, WriteResult
+from models.captioning.types import RequestedStyle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +35,27 @@ class AutoTags:
     min_probability: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AutoCaptions:
+    """Let the captioner add a caption, in a ``style`` of its choice (``auto``) or this one."""
+
+    style: RequestedStyle = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Automatic:
+    """What all photos of an import are given; None: nothing of that kind."""
+
+    tags: AutoTags | None = None
+    captions: AutoCaptions | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureItem:
     """A photo to store. ``data`` is the file's bytes, or a path that is read when its turn comes.
 
     ``id``, ``revision`` and ``recipe_ids`` as for :class:`RecipeItem`. With ``auto_tags`` the head's tags follow
-    ``tags``, and ``extra`` names them.
+    ``tags``, and ``extra`` names them. With ``auto_captions`` the captioner's caption follows ``captions``.
     """
 
     data: bytes | Path
@@ -50,7 +66,9 @@ class PictureItem:
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
     revision: int | None = None
     recipe_ids: tuple[str, ...] | None = None
+    captions: tuple[PictureCaption, ...] = ()
     auto_tags: AutoTags | None = None
+    auto_captions: AutoCaptions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from app.engine.types import Done, EncodeOperation, EncodePayload, Operation, Outcome, Priority
+from app.problems import Problem
+from app.services.auto_captions import caption_plan
 from app.services.drafts import (
     Draft,
     PictureDraft,
@@ -22,6 +24,7 @@ from app.services.drafts import (
 from app.services.items import ItemError
 from app.services.resources import Resources
 from index.types import Float32Array, Kind, StoredImage, StoredRecipe
+from models.captioning.types import CaptionerUnavailableError
 from models.tagging.types import TaggerUnavailableError
 
 Key = TypeVar("Key", bound=Hashable)
@@ -45,7 +48,8 @@ class Preparation:
     async def prepare(self, drafts: Sequence[Draft], priority: Priority) -> None:
         """Bring every draft that has no error to a vector. Raises EngineError for the whole call, OSError."""
         for draft in drafts:
-            self._require_head(draft)
+            if isinstance(draft, PictureDraft) and draft.error is None:
+                self._require_models(draft)
         usable = [draft for draft in drafts if draft.error is None]
         known = await self._resources.executors.database(self._known, usable)
         opening = []
@@ -56,18 +60,20 @@ class Preparation:
             elif (recipe := known.recipes.get(draft.id)) is not None:
                 reuse_recipe(draft, recipe, known.vectors.get(recipe.pk))
         await asyncio.gather(*opening)
-        await self.encode(usable, priority)
+        await asyncio.gather(self.encode(usable, priority), self._caption(usable, priority))
         for draft in usable:
             if isinstance(draft, PictureDraft):
                 draft.add_auto_tags(self._resources.taggers)
 
-    def _require_head(self, draft: Draft) -> None:
-        """Refuse what can't be tagged before anything is decoded for it."""
-        if isinstance(draft, PictureDraft) and draft.error is None and draft.item.auto_tags is not None:
-            try:
+    def _require_models(self, draft: PictureDraft) -> None:
+        """Refuse what can't be tagged or captioned before anything is decoded for it."""
+        try:
+            if draft.item.auto_tags is not None:
                 self._resources.taggers.head()
-            except TaggerUnavailableError as error:
-                draft.error = item_error(error, Kind.IMAGE)
+            if draft.item.auto_captions is not None:
+                draft.caption_plan = caption_plan(self._resources.engine, draft.item.auto_captions)
+        except (TaggerUnavailableError, CaptionerUnavailableError, Problem) as error:
+            draft.error = item_error(error, Kind.IMAGE)
 
     async def open(self, draft: PictureDraft, stored: StoredImage | None, vector: Float32Array | None) -> None:
         """Decode a photo, and keep its bytes unless they are kept."""
@@ -100,6 +106,27 @@ class Preparation:
             if picture.payload is not None and picture.picture is not None:
                 _settle(picture, of_pictures[picture.picture.blob])
 
+    async def _caption(self, drafts: Sequence[Draft], priority: Priority) -> None:
+        """Caption what is to be captioned. Identical pictures of one call are captioned once."""
+        waiting = [
+            (draft.picture.blob, draft, draft.to_caption)
+            for draft in drafts
+            if isinstance(draft, PictureDraft) and draft.picture is not None and draft.to_caption is not None
+        ]
+        if not waiting:
+            return
+        work = {(blob, photo.options.style): photo for blob, _, photo in waiting}
+        outcomes = await self._resources.engine.submit(
+            Operation.CAPTION, list(work.values()), timeout_s=self._timeout_s(priority), priority=priority
+        )
+        found = dict(zip(work, outcomes, strict=True))
+        for blob, draft, photo in waiting:
+            outcome = found[blob, photo.options.style]
+            if isinstance(outcome, Done):
+                draft.add_caption(outcome.value)
+            else:
+                draft.error = draft.error or ItemError("captioning-failed", outcome.detail)
+
     def vectors(self, pks: Iterable[int]) -> dict[int, Float32Array]:
         """The stored vectors of those of ``pks`` that have one."""
         found: dict[int, Float32Array] = {}
@@ -114,11 +141,13 @@ class Preparation:
     ) -> dict[Key, Outcome[Float32Array]]:
         if not work:
             return {}
-        timeout_s = self._resources.settings.request_timeout_s if priority is Priority.INTERACTIVE else None
         outcomes = await self._resources.engine.submit(
-            operation, list(work.values()), timeout_s=timeout_s, priority=priority
+            operation, list(work.values()), timeout_s=self._timeout_s(priority), priority=priority
         )
         return dict(zip(work, outcomes, strict=True))
+
+    def _timeout_s(self, priority: Priority) -> float | None:
+        return self._resources.settings.request_timeout_s if priority is Priority.INTERACTIVE else None
 
     def _known(self, drafts: Sequence[Draft]) -> _Known:
         # An id that was made here a moment ago is nobody's yet.

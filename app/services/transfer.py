@@ -23,7 +23,16 @@ from typing import IO, Literal, Protocol, overload
 from app.importers.base import slug
 from index.blobs import BlobStore
 from index.catalogue import Catalogue
-from index.types import BlobCorruptError, BlobMissingError, Filter, JsonValue, Kind, StoredImage, StoredRecipe
+from index.types import (
+    BlobCorruptError,
+    BlobMissingError,
+    Filter,
+    JsonValue,
+    Kind,
+    PictureCaption,
+    StoredImage,
+    StoredRecipe,
+)
 
 LINES_FILE = "recipes.jsonl"
 IMAGES_FOLDER = "images"
@@ -243,6 +252,7 @@ class _Export:
             "id": image.id,
             "title": picture.title,
             "tags": list(picture.tags),
+            "captions": [_caption(caption) for caption in picture.captions],
             "generated": picture.generated,
             "extra": dict(picture.extra),
         }
@@ -268,6 +278,13 @@ class _Export:
             name = f"{slug(image.id)[:40] or 'image'}-{hashlib.sha256(image.id.encode()).hexdigest()[:16]}"
         self.names.add(f"{name}{suffix}".lower())
         return f"{name}{suffix}"
+
+
+def _caption(caption: PictureCaption) -> JsonValue:
+    """A person's as a text; a model's as an object that says whose it is."""
+    if not caption.style and not caption.model:
+        return caption.text
+    return {"text": caption.text, "style": caption.style, "model": caption.model}
 
 
 def _split(item_id: str, extra: object) -> str:

@@ -157,7 +157,7 @@ def test_uploads_are_described_as_forms(document: dict[str, Any]) -> None:
         assert content["schema"]["required"] == [field]
 
 
-def test_automatic_tags_can_be_asked_for_in_every_body_of_an_import(document: dict[str, Any]) -> None:
+def test_automatic_tags_and_captions_can_be_asked_for_in_every_body_of_an_import(document: dict[str, Any]) -> None:
     operation = document["paths"]["/v1/imports"]["post"]
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     folder = document["components"]["schemas"]["FolderImport"]["properties"]
@@ -166,6 +166,8 @@ def test_automatic_tags_can_be_asked_for_in_every_body_of_an_import(document: di
     for fields in (form, folder, address, uploads["properties"]):
         assert fields["auto_tags"]["type"] == "boolean"
         assert "auto_tags_min" in fields
+        assert fields["auto_captions"]["type"] == "boolean"
+        assert "auto_captions_style" in fields
     assert "409" in operation["responses"]
 
 

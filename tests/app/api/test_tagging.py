@@ -10,7 +10,7 @@ import pytest
 
 from app.engine.types import Operation, Outcome, Payload
 from app.importers.run import run_import
-from app.services.items import AutoTags
+from app.services.items import Automatic, AutoTags
 from app.settings import Settings, SettingsError
 from models.tagging.weights import TagManifest, save_tag_weights
 from tests.app.conftest import Service, problem, serving
@@ -293,9 +293,9 @@ async def test_an_import_can_ask_for_tags(tagging: Service, tmp_path: Path) -> N
     folder.mkdir()
     (folder / "one.png").write_bytes(picture("meat"))
     (folder / "two.png").write_bytes(picture("berry", "salad"))
-    report = await run_import(folder, tagging.runtime, folder_tags=False, auto_tags=AutoTags())
+    report = await run_import(folder, tagging.runtime, folder_tags=False, automatic=Automatic(AutoTags()))
     assert report.images.created == 2
     items = (await tagging.client.get("/v1/images")).json()["items"]
     assert sorted(sorted(item["auto_tags"]) for item in items) == [["Berry", "Salad"], ["Meat"]]
-    again = await run_import(folder, tagging.runtime, folder_tags=False, auto_tags=AutoTags())
+    again = await run_import(folder, tagging.runtime, folder_tags=False, automatic=Automatic(AutoTags()))
     assert again.images.unchanged == 2

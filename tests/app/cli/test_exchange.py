@@ -37,6 +37,24 @@ def test_import_then_again(tastespace: Tastespace, tmp_path: Path) -> None:
     assert cells(again.stdout, "photos") == ["0", "0", "3", "0"]
 
 
+def test_an_import_can_ask_for_captions(tastespace: Tastespace, tmp_path: Path) -> None:
+    source = write_source(tmp_path / "source", 2)
+    ask = ("import", source, "--auto-captions", "--auto-captions-style", "general")
+    assert cells(tastespace(*ask).stdout, "photos") == ["2", "0", "0", "0"]
+    assert cells(tastespace(*ask).stdout, "photos") == ["0", "0", "2", "0"]
+    assert cells(tastespace("import", source, "--auto-captions").stdout, "photos") == ["0", "2", "0", "0"]
+
+
+def test_an_import_without_a_captioner_ends_before_it_begins(
+    tastespace: Tastespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.runtime.local_engine", lambda settings, metrics: FakeEngine(captioner=None))
+    result = tastespace("import", write_source(tmp_path / "source", 2), "--auto-captions")
+    assert result.exit_code == 1
+    assert "TASTESPACE_CAPTIONER" in result.stderr
+    assert "dish-0" not in result.output
+
+
 def test_problems_are_said_and_written_and_do_not_fail_the_rest(tastespace: Tastespace, tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", 1)
     write_lines(source / "recipes.jsonl", [line(0), *["{"] * 30])
@@ -55,6 +73,7 @@ def test_problems_are_said_and_written_and_do_not_fail_the_rest(tastespace: Tast
     [
         (["import"], 2, "give a PATH, or --demo"),
         (["import", "x", "--demo"], 2, "not both"),
+        (["import", "x", "--auto-captions-style", "dish"], 2, "needs --auto-captions"),
         (["import", "{tmp}/none"], 1, "there is no file or folder"),
         (["import", "{tmp}/source", "--format", "xml"], 1, "no format; choose one of"),
         (["import", "{tmp}/bad.zip"], 1, "not a zip archive"),

@@ -54,6 +54,17 @@ def test_filters_and_k(filled: Tastespace) -> None:
     assert len(ids(filled("search", "recipes", "--text", "rice", "-k", "1", "--json").stdout)) == 1
 
 
+def test_filters_by_caption(filled: Tastespace, tmp_path: Path) -> None:
+    write(tmp_path / "more" / "dogs.png", picture("meat"))
+    write_lines(tmp_path / "more" / "recipes.jsonl", [{"title": "d", "image": "dogs.png", "captions": ["Two dogs"]}])
+    assert filled("import", tmp_path / "more").exit_code == 0
+    ask = ("search", "images", "--text", "rice", "--json")
+    assert ids(filled(*ask, "--caption", "two dog", "--caption", "dogs").stdout) == ["dogs"]
+    assert set(ids(filled(*ask, "--no-caption", "dogs").stdout)) == {"tomato", "rice", "pasta"}
+    refused = filled("search", "recipes", "--text", "rice", "--caption", "dogs")
+    assert (refused.exit_code, "is a condition on photos" in refused.stderr) == (1, True)
+
+
 def test_filters_by_ingredient(filled: Tastespace, tmp_path: Path) -> None:
     lines = [{"id": "noodles", "title": "noodles", "ingredients": ["2 green onions", "pasta"]}]
     write_lines(tmp_path / "more" / "recipes.jsonl", lines)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.importers.folder import MAX_LINE_BYTES, FolderReader
-from index.types import Recipe
+from index.types import PictureCaption, Recipe
 from tests.app.importers.helpers import picture_of, read, recipe_of, sole, write, write_lines
 
 SOUP: dict[str, Any] = {
@@ -128,9 +128,13 @@ def test_files_of_one_stem_are_two_photos(tmp_path: Path) -> None:
         ({"title": "x", "images": "a.jpg"}, "images must be a list"),
         ({"title": "x", "images": [{"id": "a"}]}, "images must be a list"),
         ({"title": "x", "image": ["a.jpg"]}, "image must be a text"),
+        ({"title": "x", "image": "a.jpg", "captions": [3]}, "captions must be a list of texts"),
+        ({"title": "x", "image": "a.jpg", "captions": {"style": "dish"}}, "captions must be a list of texts"),
+        ({"title": "x", "image": "a.jpg", "captions": [{"text": "x", "style": 1}]}, "style must be a text"),
     ],
 )
 def test_a_bad_line_is_reported_and_the_next_is_read(tmp_path: Path, line: Any, message: str) -> None:
+    write(tmp_path / "a.jpg", b"x")
     items, problems = read(reader(tmp_path, line, "", {"id": "soup", "title": "Soup"}))
     assert [recipe_of(item).id for item in items] == ["soup"]
     assert [(problem.source, problem.lost) for problem in problems] == [("recipes.jsonl:1", True)]
@@ -180,3 +184,39 @@ def test_items_without_an_id_get_one_from_their_text(tmp_path: Path) -> None:
     assert first == again
     assert first is not None
     assert first.startswith("soup-")
+
+
+def test_captions_belong_to_photos(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        write(tmp_path / name, b"x")
+    made = {"text": " tomato soup ", "style": "dish", "model": "captioner"}
+    items, problems = read(
+        reader(
+            tmp_path,
+            {"id": "p", "title": "Soup", "image": "a.jpg", "captions": ["From above", "", made]},
+            SOUP | {"id": "r", "image": "b.jpg", "captions": "A bowl"},
+            {"id": "s", "ingredients": ["salt"], "captions": ["of the line"], "images": [{"file": "c.jpg"}]},
+            {
+                "id": "t",
+                "ingredients": ["salt"],
+                "captions": ["x"],
+                "images": [{"file": "c.jpg", "id": "t", "captions": []}],
+            },
+            {"id": "bare", "title": "Soup", "captions": ["nobody's"]},
+        )
+    )
+    assert problems == []
+    own = [picture.captions for item in items for picture in item.bundle.pictures]
+    assert own == [
+        (PictureCaption("From above"), PictureCaption("tomato soup", "dish", "captioner")),
+        (PictureCaption("A bowl"),),
+        (PictureCaption("of the line"),),
+        (),
+    ]
+    assert [picture.extra for item in items for picture in item.bundle.pictures] == [{}] * 4
+    assert [recipe_of(item).recipe.extra for item in items[1:]] == [
+        {"split": "train"},
+        {},
+        {},
+        {"captions": ["nobody's"]},
+    ]

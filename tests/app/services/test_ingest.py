@@ -109,7 +109,7 @@ async def test_the_engines_refusal_is_of_the_whole_call(service: Service) -> Non
 
 
 async def test_a_lost_vector_is_made_again_by_a_patch(service: Service) -> None:
-    await service.put_image("i", picture("tomato"), title="x")
+    await service.put_image("i", picture("tomato"), title="x", captions=["mine"])
     runtime = service.runtime
     with runtime.catalogue.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM vectors")
@@ -117,6 +117,7 @@ async def test_a_lost_vector_is_made_again_by_a_patch(service: Service) -> None:
     assert response.status_code == 200, response.text
     hits = (await service.client.post("/v1/search/images", files={"file": picture("tomato")})).json()["hits"]
     assert [(hit["id"], hit["image"]["title"]) for hit in hits] == [("i", "y")]
+    assert [caption["text"] for caption in hits[0]["image"]["captions"]] == ["mine"]
 
 
 async def test_nothing_to_do_is_done_at_once(service: Service) -> None:

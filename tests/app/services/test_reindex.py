@@ -12,21 +12,23 @@ from app.engine.types import Outcome, UnavailableError
 from app.executors import Executors
 from app.pictures import PictureLimits
 from app.services import reindex
+from app.services.items import AutoCaptions, Automatic
 from app.services.reindex import Reindexer, ReindexError, ReindexReport
 from index.blobs import BlobStore
 from index.catalogue import Catalogue
 from index.doctor import examine
-from index.types import FingerprintError, Kind
+from index.types import Filter, FingerprintError, Kind
 from tests.app.fakes import FakeEngine
 from tests.app.importers.runtime import everything, import_into, with_runtime
-from tests.app.importers.test_run import write_source
+from tests.app.importers.test_run import FOODS, write_source
 
 COUNT = 5
 
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
-    import_into(tmp_path / "data", write_source(tmp_path / "source", COUNT))
+    automatic = Automatic(captions=AutoCaptions("dish"))
+    import_into(tmp_path / "data", write_source(tmp_path / "source", COUNT), automatic=automatic)
     return tmp_path / "data"
 
 
@@ -74,6 +76,7 @@ def test_everything_is_encoded_and_swapped_in(data_dir: Path) -> None:
 
     async def check(runtime: Any) -> None:
         assert examine(runtime.catalogue, runtime.replica, runtime.blobs, deep=True) == []
+        assert runtime.catalogue.count(Kind.IMAGE, Filter(captions_any=tuple(FOODS))) == COUNT
 
     with_runtime(data_dir, check, _OtherEngine())
     assert run(data_dir, _OtherEngine()).encoded == 0, "nothing is left to do"

@@ -15,13 +15,14 @@ import pytest
 from app.runtime import Runtime
 from app.services.items import Bundle, PictureItem, RecipeItem
 from app.services.transfer import ExportReport, ExportTargetError, export_catalogue
-from index.types import JsonValue, Recipe, Stored, StoredImage, StoredRecipe
+from index.types import JsonValue, PictureCaption, Recipe, Stored, StoredImage, StoredRecipe
 from models.data import read_recipes
 from tests.app.fakes import picture
 from tests.app.importers.runtime import everything, import_into, stored, with_runtime
 
 S = TypeVar("S", bound=Stored)
 EXTRA: Mapping[str, JsonValue] = {"cuisine": "Thai", "nested": {"a": [1, 2.5, None, True]}, "split": "val"}
+CAPTIONS = (PictureCaption("Soup, from above"), PictureCaption("tomato soup", "dish", "fake-captions"))
 
 BUNDLES = [
     Bundle(
@@ -33,14 +34,16 @@ BUNDLES = [
         ),
         pictures=(
             PictureItem(id="soup 2", data=picture("rice"), title="", tags=("Bowl",), extra={"by": "me"}),
-            PictureItem(id="soup-1", data=picture("tomato"), title="Above", generated=True),
+            PictureItem(id="soup-1", data=picture("tomato"), title="Above", captions=CAPTIONS, generated=True),
         ),
     ),
     # A photo that two recipes share, and a recipe that is a title and nothing else.
     Bundle(recipe=RecipeItem(id="Broth:ü", recipe=Recipe(title="Broth"), image_ids=("soup-1",))),
     Bundle(recipe=RecipeItem(id="plain", recipe=Recipe(ingredients=("rice",), extra={"title": "x", "id": 3}))),
     # Photos of no recipe: one with a recipe's id, one without a title, one with bytes that another has.
-    Bundle(pictures=(PictureItem(id="soup", data=picture("salad"), title="Salad", tags=("green",)),)),
+    Bundle(
+        pictures=(PictureItem(id="soup", data=picture("salad"), title="Salad", tags=("green",), captions=CAPTIONS[:1]),)
+    ),
     Bundle(pictures=(PictureItem(id="SOUP-1", data=picture("berry", format="JPEG")),)),
     Bundle(pictures=(PictureItem(id="x" * 128, data=picture("tomato"), extra={"split": "test"}),)),
 ]
