@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from app.engine.observe import BatchReport
-from app.engine.types import EngineHealth, LaneState
+from app.engine.types import EngineHealth, LaneState, ModelInfo
 
 _LATENCY_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -95,8 +95,25 @@ class Metrics:
     def count_item(self, kind: str, outcome: str) -> None:
         self._items.labels(kind, outcome).inc()
 
-    def watch(self, health: Callable[[], EngineHealth], sizes: Callable[[], dict[str, dict[str, int]]]) -> None:
-        """Report the engine's lanes and, by name and kind, how many items there are, as they are when scraped."""
+    def watch(
+        self,
+        health: Callable[[], EngineHealth],
+        sizes: Callable[[], dict[str, dict[str, int]]],
+        models: Mapping[str, ModelInfo | None],
+    ) -> None:
+        """Report the engine's lanes and, by name and kind, how many items there are, as they are when scraped.
+
+        ``models``: what is loaded, by what it does; it does not change while the service runs.
+        """
+        loaded = Gauge(
+            "tastespace_model_info",
+            "1 for each model that is loaded.",
+            ("model", "name", "fingerprint"),
+            registry=self.registry,
+        )
+        for model, info in models.items():
+            if info is not None:
+                loaded.labels(model, info.name, info.fingerprint).set(1)
         self.registry.register(_StateCollector(health, sizes))
 
     def render(self) -> bytes:

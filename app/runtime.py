@@ -128,7 +128,7 @@ class Runtime:
                 words=await executors.database(_words, settings),
                 taggers=await executors.database(_taggers, settings, running.encoder),
             )
-            metrics.watch(running.health, lambda: _sizes(resources))
+            metrics.watch(running.health, lambda: _sizes(resources), {"encoder": info, "captioner": running.captioner})
             maintenance = asyncio.create_task(_maintain(resources), name="maintenance")
             stack.push_async_callback(_cancelled, maintenance)
             ingest = Ingest(resources)

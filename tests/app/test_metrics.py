@@ -3,6 +3,7 @@ from __future__ import annotations
 from app.engine.observe import BatchReport
 from app.engine.types import EngineHealth, LaneHealth, LaneState, Operation, Priority
 from app.metrics import Metrics
+from tests.app.fakes import FakeEngine
 
 
 def test_each_runtime_counts_for_itself() -> None:
@@ -45,7 +46,7 @@ def test_state_is_read_when_scraped() -> None:
         lane = LaneHealth("encoder", LaneState.FAILED, "died", queued[0], 1, 10, 2, "cpu")
         return EngineHealth(ready=False, lanes=(lane,))
 
-    metrics.watch(health, lambda: {"index_items": {"recipe": 5}})
+    metrics.watch(health, lambda: {"index_items": {"recipe": 5}}, {"encoder": FakeEngine().info, "captioner": None})
     queued[0] = 4
     text = metrics.render().decode()
     for line in (
@@ -53,5 +54,6 @@ def test_state_is_read_when_scraped() -> None:
         'tastespace_engine_lane_ready{device="cpu",lane="encoder"} 0.0',
         'tastespace_engine_items_total{lane="encoder",outcome="failed"} 2.0',
         'tastespace_index_items{kind="recipe"} 5.0',
+        f'tastespace_model_info{{fingerprint="{"f" * 64}",model="encoder",name="fake"}} 1.0',
     ):
         assert line in text, line

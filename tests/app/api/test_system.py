@@ -89,6 +89,8 @@ async def test_metrics_count_requests_by_route_and_items(service: Service) -> No
         'tastespace_index_items{kind="image"} 1.0',
         'tastespace_ingested_items_total{kind="image",outcome="created"} 1.0',
         'tastespace_engine_lane_ready{device="cpu",lane="encoder"} 1.0',
+        'tastespace_engine_lane_ready{device="cpu",lane="captioner"} 1.0',
+        f'tastespace_model_info{{fingerprint="{"c" * 64}",model="captioner",name="fake-captions"}} 1.0',
     ):
         assert line in text, line
 

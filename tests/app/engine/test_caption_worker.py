@@ -4,6 +4,7 @@ import pickle
 import sys
 import types
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import models.captioning
 from app.engine.caption_worker import CaptionWorker
+from app.engine.process import ProcessSpec
 from app.engine.specs import CaptionerSpec
 from app.engine.types import Operation, Payload, PhotoToCaption
 from app.engine.workers import ItemError, SelfTestError, Worker, WorkerDiedError
@@ -139,3 +141,29 @@ def test_a_worker_that_is_not_loaded_is_dead(loading: dict[str, Any]) -> None:
 def test_the_models_own_words_about_a_failed_load_are_passed_on() -> None:
     with pytest.raises(CaptionerUnavailableError, match="no captioner is called 'nonsense'"):
         CaptionWorker("nonsense").load()
+
+
+@pytest.mark.weights
+def test_a_real_captioner_says_the_same_in_a_thread_and_in_a_process(tmp_path: Path) -> None:
+    from tests.models.captioning.samples import save_small
+
+    save_small(tmp_path)
+    spec = CaptionerSpec("captioner", f"tell:{tmp_path}", threads=1)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    options = CaptionOptions(beams=2, num_captions=2, max_words=4, attention=True)
+    found: list[list[tuple[Caption, ...]]] = []
+    for worker in (spec.build(), ProcessSpec(spec).build()):
+        worker.load()
+        try:
+            worker.self_test()
+            values = worker.run(Operation.CAPTION, [PhotoToCaption(each, options) for each in pixels])
+            found.append([value for value in values if isinstance(value, tuple)])
+        finally:
+            worker.close()
+    for here, there in zip(*found, strict=True):
+        assert len(here) >= 1
+        for one, other in zip(here, there, strict=True):
+            assert (one.text, one.words, one.log_probability) == (other.text, other.words, other.log_probability)
+            assert one.attention is not None
+            assert other.attention is not None
+            assert np.array_equal(one.attention, other.attention)
