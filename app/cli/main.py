@@ -16,6 +16,7 @@ from app.cli import (
     generation,
     maintain,
     questions,
+    reasoner,
     search,
     serve,
     tagging,
@@ -69,6 +70,7 @@ train.app.command("tags")(tagging.train)
 evaluate.app.command("tags")(tagging.evaluate)
 train.app.command("words")(words.train)
 train.app.command("captioner")(captioner.train)
+train.app.command("reasoner")(reasoner.train)
 train.app.command("autoencoder")(generation.train_autoencoder)
 train.app.command("generator")(generation.train_generator)
 evaluate.app.command("words")(words.evaluate)
