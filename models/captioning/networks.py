@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import BlipForConditionalGeneration, GitForCausalLM, VisionEncoderDecoderModel
 from transformers.modeling_outputs import BaseModelOutput
 
@@ -30,7 +30,7 @@ class CaptionNetwork(ABC):
     more: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, model: Any, start: int, end: int, pad: int | None, vocabulary: int) -> None:
-        self.model: nn.Module | Any = model
+        self.model = model
         self.start, self.end, self.pad, self.vocabulary = start, end, end if pad is None else pad, vocabulary
 
     @classmethod

@@ -20,18 +20,10 @@ from models.types import UInt8Array
 TINY = "tastespace-test-coca"
 START, END = 49406, 49407
 _TEXT = {"context_length": 24, "vocab_size": 49408, "width": 24, "heads": 2, "layers": 1}
+_VISION = {"image_size": 32, "layers": 1, "width": 64, "head_width": 32, "patch_size": 16}
 CONFIG = {
     "embed_dim": 24,
-    "vision_cfg": {
-        "image_size": 32,
-        "layers": 1,
-        "width": 64,
-        "head_width": 32,
-        "patch_size": 16,
-        "attentional_pool": True,
-        "attn_pooler_heads": 4,
-        "output_tokens": True,
-    },
+    "vision_cfg": {**_VISION, "attentional_pool": True, "attn_pooler_heads": 4, "output_tokens": True},
     "text_cfg": {**_TEXT, "embed_cls": True, "output_tokens": True},
     "multimodal_cfg": {**_TEXT, "attn_pooler_heads": 2},
     "custom_text": True,
@@ -81,7 +73,7 @@ def test_it_says_what_it_is(captioner: CocaCaptioner, checkpoint: Path, tmp_path
 def _log_probabilities(model: Any, pixels: torch.Tensor, pieces: list[int]) -> torch.Tensor:
     """Of what follows each of these pieces, by the whole network, the photo included."""
     out = model(pixels, torch.tensor([pieces]), output_labels=False)
-    scores = out["logits"][0].double()
+    scores: torch.Tensor = out["logits"][0].double()
     scores[:, START] = -torch.inf
     return scores.log_softmax(dim=-1)
 
@@ -163,10 +155,7 @@ def test_what_is_no_coca_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(CaptionerUnavailableError, match=message):
             load_captioner(f"coca:{spec}")
-    vision = {
-        name: CONFIG["vision_cfg"][name] for name in ("image_size", "layers", "width", "head_width", "patch_size")
-    }  # type: ignore[index]
-    (tmp_path / f"{TINY}-clip.json").write_text(json.dumps({"embed_dim": 24, "vision_cfg": vision, "text_cfg": _TEXT}))
+    (tmp_path / f"{TINY}-clip.json").write_text(json.dumps({"embed_dim": 24, "vision_cfg": _VISION, "text_cfg": _TEXT}))
     open_clip.add_model_config(tmp_path)
     torch.save(open_clip.create_model(f"{TINY}-clip").state_dict(), tmp_path / "clip.pt")
     with pytest.raises(CaptionerUnavailableError, match="writes no captions; use a CoCa"):

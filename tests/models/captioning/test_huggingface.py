@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from models.joint.towers import normalise_pixels
 from models.types import UInt8Array
 from tests.models.captioning.tiny_hub import SIZE, save_blip, save_git, save_vit_gpt2
 
-KINDS: dict[str, tuple[Callable[[Path], Path], object, tuple[int, int] | None]] = {
+KINDS: dict[str, tuple[Callable[[Path], Path], Any, tuple[int, int] | None]] = {
     "blip": (save_blip, BlipForConditionalGeneration, (4, 4)),
     "git": (save_git, GitForCausalLM, None),
     "vit-gpt2": (save_vit_gpt2, VisionEncoderDecoderModel, (2, 2)),
@@ -64,7 +65,7 @@ def test_captions_are_those_of_the_models_own_beam_search(
     photos = _photos(3)
     options = CaptionOptions(beams=4, num_captions=3, max_words=20)
     found = captioner.caption_pixels(photos, options)
-    model = KINDS[kind][1].from_pretrained(folder).eval()  # type: ignore[attr-defined]
+    model = KINDS[kind][1].from_pretrained(folder).eval()
     ends = (3, 0) if kind != "vit-gpt2" else (0, 0)
     out = model.generate(
         pixel_values=normalise_pixels(photos, captioner.info.preprocess, torch.device("cpu")),
@@ -143,7 +144,7 @@ def test_a_map_is_of_the_patch_that_the_word_was_written_from(tmp_path: Path) ->
     save_blip(tmp_path)
     captioner = load_captioner(f"huggingface:{tmp_path}")
     assert isinstance(captioner, HuggingFaceCaptioner)
-    model = captioner._network.model
+    model: Any = captioner._network.model
     seen = torch.zeros(1, 17, 32)
     seen[0, 1 + 6, 0] = 1.0  # row 1, column 2 of the patches
     layer = model.text_decoder.bert.encoder.layer[-1].crossattention.self

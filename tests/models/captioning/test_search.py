@@ -221,3 +221,26 @@ def test_repeated_ngrams_are_blocked() -> None:
 def test_settings_out_of_range_are_refused(values: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must"):
         SearchSettings(**values)
+
+
+def test_a_limit_forbids_and_another_word_may_be_the_end() -> None:
+    """What is forbidden makes nothing likelier; with the end and a word changing places, the same is found."""
+    decoder, search = _decoder(), replace(WIDE, max_words=2)
+    memory = _memory(decoder)
+    plain = beam_search(decoder, memory, START, search, NEVER)
+
+    def no_four_after_five(gains: Tensor, words: Tensor) -> None:
+        if words.shape[2]:
+            gains[:, :, 4].masked_fill_(words[:, :, -1] == 5, -torch.inf)
+
+    limited = beam_search(decoder, memory, START, search, NEVER, limit=no_four_after_five)
+    for found, everything in zip(limited, plain, strict=True):
+        assert _best(found) == {words: score for words, score in _best(everything).items() if words != (5, 4)}
+    swap = torch.tensor([0, 1, 6, 3, 4, 5, 2])
+    with torch.no_grad():
+        for weights in (decoder.words.weight, decoder.out.weight, decoder.out.bias):
+            weights.copy_(weights[swap])
+    swapped = beam_search(decoder, memory, START, search, NEVER, end=6)
+    for found, everything in zip(swapped, plain, strict=True):
+        named = {tuple(int(swap[word]) for word in words): score for words, score in _best(found).items()}
+        assert named == pytest.approx(_best(everything), abs=1e-5)
