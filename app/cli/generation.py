@@ -51,7 +51,7 @@ def train_autoencoder(
         tuple[int, int, int], typer.Option(help="Channels of the decoder at an eighth, a quarter and half of it.")
     ] = (128, 64, 32),
     blocks: Annotated[tuple[int, int, int], typer.Option(help="Residual blocks of the decoder at these.")] = (2, 1, 1),
-    perceptual: Annotated[float, typer.Option(min=0, help="Weight of the perceptual distance.")] = 0.5,
+    perceptual: Annotated[float, typer.Option(min=0, help="Weight of the perceptual distance.")] = 0.1,
     perceptual_size: Annotated[int, typer.Option(min=16, help="Side of the part that it looks at.")] = 64,
     noise: Annotated[float, typer.Option(min=0, help="Added to the latents.")] = 0.1,
     halved: Annotated[float, typer.Option(min=0, max=1, help="Share of steps at half the resolution.")] = 0.25,
@@ -165,11 +165,12 @@ def train_generator(
 
     try:
         sampling = FlowSampling(sampling_steps, guidance, solver.value)
-        channels = {"widths": _numbers(widths, "--widths")} if widths else {}
-        flow, gan = FlowOptions(forget=forget, sampling=sampling), GanOptions(critic=critic, critic_rate=critic_rate)
-        flow = replace(flow, blocks=_numbers(blocks, "--blocks"), **channels)
+        flow = FlowOptions(blocks=_numbers(blocks, "--blocks"), forget=forget, sampling=sampling)
         flow = replace(flow, attention=tuple(map(bool, _numbers(attention, "--attention"))))
-        gan = replace(gan, penalty=penalty, penalty_every=penalty_every, **channels)
+        gan = GanOptions(critic=critic, critic_rate=critic_rate, penalty=penalty, penalty_every=penalty_every)
+        if widths:
+            channels = _numbers(widths, "--widths")
+            flow, gan = replace(flow, widths=channels), replace(gan, widths=channels)
         mix = ConditionMix(text_share, recipe_share, photo_share, condition_noise)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error

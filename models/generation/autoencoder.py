@@ -44,7 +44,7 @@ class AutoencoderConfig:
         object.__setattr__(self, "blocks", tuple(self.blocks))
         if self.size < STRIDE or self.size % STRIDE:
             raise ValueError(f"size must be a positive multiple of {STRIDE}, not {self.size}")
-        if len(self.decoder) != 3 or len(self.blocks) != 3:
+        if {len(self.decoder), len(self.blocks)} != {3}:
             raise ValueError("decoder and blocks must have three numbers each")
         if self.encoder < 2 or self.encoder % 2:
             raise ValueError(f"encoder must be an even number of channels, not {self.encoder}")
@@ -65,7 +65,8 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.second.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(functional.relu(self.first(functional.relu(x))))
+        out: Tensor = x + self.second(functional.relu(self.first(functional.relu(x))))
+        return out
 
 
 class PictureAutoencoder(nn.Module):

@@ -7,6 +7,7 @@ over. Pipelines with a U-Net over an autoencoder's latents (Stable Diffusion and
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -120,7 +121,8 @@ def load_diffusion(name: str, device: str = "cpu") -> DiffusionGenerator:
             read or used.
     """
     try:
-        from diffusers import AutoPipelineForText2Image
+        # By its name, since it is no dependency that a type checker could look into.
+        diffusers = importlib.import_module("diffusers")
     except ImportError as error:
         raise GeneratorUnavailableError(
             f"diffusers:{name} needs the package diffusers; run: pip install 'tastespace[diffusion]'"
@@ -128,7 +130,7 @@ def load_diffusion(name: str, device: str = "cpu") -> DiffusionGenerator:
     try:
         where = parse_device(device)
         dtype = torch.float32 if where.type == "cpu" else torch.float16
-        pipeline = AutoPipelineForText2Image.from_pretrained(name, torch_dtype=dtype).to(where)
+        pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(name, torch_dtype=dtype).to(where)
     except EncoderUnavailableError as error:
         raise GeneratorUnavailableError(str(error)) from error
     except (OSError, ValueError, RuntimeError, ImportError) as error:

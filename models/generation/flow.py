@@ -202,7 +202,8 @@ class GridAttention(nn.Module):
         places = self.norm(x).flatten(2).transpose(1, 2)
         query, key, value = self.inward(places).view(n, rows * columns, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         seen = functional.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
-        return x + self.outward(seen).transpose(1, 2).reshape(n, width, rows, columns)
+        out: Tensor = x + self.outward(seen).transpose(1, 2).reshape(n, width, rows, columns)
+        return out
 
 
 class _Level(nn.Module):

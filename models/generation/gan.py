@@ -52,7 +52,7 @@ class GanConfig:
     @property
     def first_grid(self) -> int:
         """Rows and columns that the generator begins with."""
-        return self.grid // 2 ** (len(self.widths) - 1)
+        return self.grid >> (len(self.widths) - 1)
 
 
 class LatentGenerator(nn.Module):
@@ -114,14 +114,16 @@ class StyleAffine(nn.Module):
 
     def __init__(self, channels: int, style: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(style, style // 2), nn.ReLU(), nn.Linear(style // 2, 2 * channels))
-        nn.init.normal_(self.layers[-1].weight, std=0.02)
-        nn.init.zeros_(self.layers[-1].bias)
+        last = nn.Linear(style // 2, 2 * channels)
+        nn.init.normal_(last.weight, std=0.02)
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(nn.Linear(style, style // 2), nn.ReLU(), last)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """(n, channels, h, w), (n, style) -> the same shape."""
         scale, shift = self.layers(style)[:, :, None, None].chunk(2, 1)
-        return x * (1 + scale) + shift
+        out: Tensor = x * (1 + scale) + shift
+        return out
 
 
 class MatchingDiscriminator(nn.Module):

@@ -6,70 +6,31 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.data import DataError, RecipeExample, read_recipes
 from models.generation.conditions import ConditionCentring
-from models.generation.flow import FlowConfig, FlowSampling, LatentFlow
-from models.generation.gan import GanConfig
-from models.generation.generator_weights import (
-    GeneratorManifest,
-    GeneratorWeights,
-    Network,
-    NetworkConfig,
-    build_network,
-    load_generator_weights,
-    load_training_weights,
-    save_generator_weights,
-)
-from models.generation.types import GeneratorUnavailableError
-from models.generation.weights import (
-    AUTOENCODER_FILE,
-    AutoencoderManifest,
-    AutoencoderWeights,
-    build_autoencoder,
-    load_autoencoder_weights,
-)
+from models.generation.flow import FlowSampling, LatentFlow
+from models.generation.generator_weights import GeneratorManifest, save_generator_weights
+from models.generation.weights import build_autoencoder
 from models.joint.loading import parse_device
 from models.registry import load_encoder
 from models.training.generator_config import GeneratorTrainingConfig
-from models.training.generator_data import (
-    GeneratorBatch,
-    TrainingPictures,
-    batches,
-    photo_conditions,
-    picture_latents,
-)
-from models.training.generator_flow import FlowTraining
-from models.training.generator_gan import GanTraining
+from models.training.generator_data import TrainingPictures, batches, photo_conditions, picture_latents
 from models.training.generator_progress import GeneratorProgress, Sheet
+from models.training.generator_start import GeneratorStart
 from models.training.joint import OnProgress, TrainingProgress
 from models.training.memory import keep_freed_memory
 from models.training.optim import cpu_state, mean
 from models.training.picture_data import PictureTable
-from models.training.run_folder import RunFolder, Stateful
+from models.training.run_folder import RunFolder
 from models.training.watch import DivergenceError, check_losses, check_spread
 
 __all__ = ["DivergenceError", "GeneratorTrainingConfig", "GeneratorTrainingResult", "train_generator"]
-
-
-class Trainee(Protocol):
-    """A backend in training."""
-
-    @property
-    def average(self) -> nn.Module: ...
-
-    def step(self, batch: GeneratorBatch, step: int, total: int) -> dict[str, float]: ...
-
-    def parts(self) -> dict[str, Stateful]: ...
-
-    def exported(self) -> dict[str, Tensor]: ...
-
-    def start_from(self, average: Mapping[str, Tensor], training: Mapping[str, Tensor]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +61,19 @@ class _Run:
     def __init__(self, config: GeneratorTrainingConfig, report: OnProgress) -> None:
         self.config, self.report = config, report
         self.device = parse_device(config.device)
-        self.initial = load_generator_weights(config.init) if config.init else None
-        self.coder_weights = self._autoencoder_weights()
+        self.start = GeneratorStart.read(config)
         train, held = self._examples()
         self.cache = config.cache or config.out.parent / "pictures"
         self.encoder = load_encoder(config.encoder, device=config.device, cache=self.cache / "encoder")
-        if self.initial:
-            self._check_initial(self.initial)
+        self.start.check_encoder(self.encoder.info)
         self.folder = RunFolder(config.out, config.settings(), resume=config.resume)
-        self.autoencoder = build_autoencoder(
-            self.coder_weights.manifest.config, self.coder_weights.data, config.autoencoder or config.out
-        ).to(self.device)
+        coder = self.start.coder
+        self.autoencoder = build_autoencoder(coder.manifest.config, coder.data, config.out).to(self.device)
         self.pictures = TrainingPictures(*self._learned(train))
         self.centring = ConditionCentring(self.encoder.info.dim).to(self.device)
-        self.centring.means.copy_(self.initial.means if self.initial else self.pictures.means())
-        self.trainee = self._trainee()
+        initial = self.start.initial
+        self.centring.means.copy_(initial.means if initial else self.pictures.means())
+        self.trainee = self.start.trainee(config, self.encoder.info.dim, self.device)
         self.progress = self._progress(held or train)
 
     def train(self) -> GeneratorTrainingResult:
@@ -157,8 +116,6 @@ class _Run:
 
     def _measure(self, epoch: int) -> dict[str, float]:
         network, config = self.trainee.average, self.config
-        if not isinstance(network, Network):
-            raise TypeError(f"no generator is a {type(network).__name__}")
 
         def draw(noise: Tensor, condition: Tensor, sampling: FlowSampling) -> Tensor:
             if isinstance(network, LatentFlow):
@@ -172,39 +129,6 @@ class _Run:
         varied = self.progress.save_sheet(config.out, epoch, draw, network.noise_shape, sampling)
         return metrics | {"spread_of_prompt": varied}
 
-    def _autoencoder_weights(self) -> AutoencoderWeights:
-        config = self.config
-        chosen = load_autoencoder_weights(config.autoencoder) if config.autoencoder else None
-        if self.initial is None:
-            if chosen is None:
-                raise GeneratorUnavailableError("a generator needs an autoencoder; name its folder with --autoencoder")
-            return chosen
-        digest = self.initial.manifest.files[AUTOENCODER_FILE]
-        if chosen is not None and chosen.digest != digest:
-            raise GeneratorUnavailableError(
-                f"the generator in {config.init} draws in the latents of another autoencoder than the one in "
-                f"{config.autoencoder}; leave out --autoencoder"
-            )
-        of_initial = AutoencoderManifest(
-            model="tastespace-autoencoder",
-            config=self.initial.manifest.autoencoder,
-            licence=self.initial.manifest.licence,
-        )
-        return chosen or AutoencoderWeights(of_initial, self.initial.autoencoder, digest)
-
-    def _check_initial(self, initial: GeneratorWeights) -> None:
-        manifest, found = initial.manifest, self.encoder.info
-        if manifest.backend != self.config.backend:
-            raise GeneratorUnavailableError(
-                f"the generator in {self.config.init} is a {manifest.backend}, not a {self.config.backend}; "
-                f"use --backend {manifest.backend}"
-            )
-        if manifest.encoder != found.fingerprint:
-            raise GeneratorUnavailableError(
-                f"the generator in {self.config.init} is told vectors of the encoder {manifest.encoder[:12]} "
-                f"({manifest.encoder_name}), {found.name} is {found.fingerprint[:12]}; train one from the beginning"
-            )
-
     def _examples(self) -> tuple[list[RecipeExample], list[RecipeExample]]:
         found: dict[str, list[RecipeExample]] = {"train": [], "val": []}
         for example in read_recipes(self.config.data):
@@ -217,7 +141,7 @@ class _Run:
     def _learned(self, examples: Sequence[RecipeExample]) -> tuple[Any, Any]:
         table = self._table(examples)
         latents = picture_latents(
-            self.cache, table, self.autoencoder, self.coder_weights.digest, self.config.views, self._prepared
+            self.cache, table, self.autoencoder, self.start.coder.digest, self.config.views, self._prepared
         )
         return latents, photo_conditions(examples, self.encoder, self.cache, self._prepared)
 
@@ -227,35 +151,6 @@ class _Run:
 
     def _prepared(self, what: str, done: int, total: int) -> None:
         self.report(TrainingProgress(what, "", done, total))
-
-    def _shape(self) -> NetworkConfig:
-        if self.initial:
-            return self.initial.manifest.network
-        config, coder = self.config, self.autoencoder.config
-        common = {"channels": coder.channels, "grid": coder.grid, "condition": self.encoder.info.dim}
-        if config.backend == "flow":
-            flow = config.flow
-            return FlowConfig(**common, widths=flow.widths, blocks=flow.blocks, attention=flow.attention)
-        return GanConfig(**common, noise=config.gan.noise, widths=config.gan.widths, critic=config.gan.critic)
-
-    def _trainee(self) -> Trainee:
-        with torch.random.fork_rng():
-            torch.manual_seed(self.config.seed)
-            network = build_network(self._shape()).to(self.device, memory_format=torch.channels_last)
-            trainee: Trainee = (
-                FlowTraining(network, self.config)
-                if isinstance(network, LatentFlow)
-                else GanTraining(network, self.config)
-            )
-        if self.initial and self.config.init:
-            try:
-                trainee.start_from(self.initial.network, load_training_weights(self.config.init))
-            except RuntimeError as error:
-                reason = " ".join(str(error).split())
-                raise GeneratorUnavailableError(
-                    f"the weights in {self.config.init} can't be gone on with: {reason}"
-                ) from error
-        return trainee
 
     def _progress(self, examples: Sequence[RecipeExample]) -> GeneratorProgress:
         """Measured with the first photos and titles of val, if there are any."""
@@ -282,11 +177,11 @@ class _Run:
 
     def _export(self, metrics: Mapping[str, float], epoch: int) -> None:
         config = self.config
-        before = self.initial.manifest.training if self.initial else {}
+        before = self.start.initial.manifest.training if self.start.initial else {}
         manifest = GeneratorManifest(
             model="tastespace-pictures",
             backend=config.backend,
-            network=self._shape(),
+            network=self.trainee.average.config,
             autoencoder=self.autoencoder.config,
             encoder=self.encoder.info.fingerprint,
             encoder_name=self.encoder.info.name,
@@ -304,7 +199,7 @@ class _Run:
             metrics={"during training, by what it knows": dict(metrics)},
         )
         average, means = cpu_state(self.trainee.average), self.centring.means
-        save_generator_weights(config.out, average, means, self.coder_weights, self.trainee.exported(), manifest)
+        save_generator_weights(config.out, average, means, self.start.coder, self.trainee.exported(), manifest)
 
 
 def _without_folders(settings: dict[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,8 @@ def flow_loss(network: LatentFlow, batch: GeneratorBatch, forget: float) -> Tens
     condition = torch.where(blank[:, None], network.no_condition, batch.condition)
     along = time[:, None, None, None]
     found = network(torch.lerp(noise, batch.latents, along), time, condition)
-    return (found.float() - (batch.latents - noise)).square().mean()
+    loss: Tensor = (found.float() - (batch.latents - noise)).square().mean()
+    return loss
 
 
 def load_prefixed(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:

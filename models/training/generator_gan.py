@@ -39,7 +39,7 @@ class GanTraining:
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         device = next(network.parameters()).device
         self.critic = MatchingDiscriminator(network.config)
-        self.critic.to(device, memory_format=torch.channels_last)
+        self.critic.to(device).to(memory_format=torch.channels_last)
         rate = config.learning_rate
         self._optimiser = torch.optim.AdamW(parameter_groups(network, 0.0, rate), betas=_BETAS, fused=True)
         groups = parameter_groups(self.critic, 0.0, rate * config.gan.critic_rate)
@@ -117,7 +117,8 @@ def matching_penalty(critic: MatchingDiscriminator, batch: GeneratorBatch, optio
     gradients = torch.autograd.grad(scores, (latents, condition), create_graph=True)
     squares = sum((each.flatten(1).square().sum(1) for each in gradients), torch.zeros((), device=latents.device))
     norm = (squares + 1e-12).sqrt()
-    return options.penalty * norm.pow(options.penalty_power).mean()
+    penalty: Tensor = options.penalty * norm.pow(options.penalty_power).mean()
+    return penalty
 
 
 def augmented(latents: Tensor) -> Tensor:
@@ -134,7 +135,8 @@ def augmented(latents: Tensor) -> Tensor:
     inside = ((y_from >= 0) & (y_from < rows))[:, :, None] & ((x_from >= 0) & (x_from < columns))[:, None]
     places = y_from.clamp(0, rows - 1)[:, :, None] * columns + x_from.clamp(0, columns - 1)[:, None]
     gathered = x.flatten(2).gather(2, places.flatten(1)[:, None].expand(-1, x.shape[1], -1)).view_as(x)
-    return gathered * (inside & ~_covered(n, rows, columns, device))[:, None]
+    seen: Tensor = gathered * (inside & ~_covered(n, rows, columns, device))[:, None]
+    return seen
 
 
 def _covered(n: int, rows: int, columns: int, device: torch.device) -> Tensor:

@@ -69,7 +69,7 @@ class AutoencoderTrainingConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     warmup: float = 0.03
-    perceptual: float = 0.5
+    perceptual: float = 0.1
     perceptual_size: int = 64
     noise: float = 0.1
     halved: float = 0.25
@@ -131,7 +131,7 @@ class _Run:
         if initial and config.init:
             self.network.load_state_dict(unpack(initial.data, config.init))
         for network in (self.network, self.critic):
-            network.to(self.device, memory_format=torch.channels_last)
+            network.to(self.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         groups = parameter_groups(self.network, config.weight_decay, config.learning_rate)
         self.optimiser = torch.optim.AdamW(groups, fused=True)

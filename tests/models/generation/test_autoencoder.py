@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -57,6 +59,6 @@ def test_pixels_there_and_back() -> None:
         ({"decoder": (8, 8)}, "three numbers"),
     ],
 )
-def test_a_shape_that_cannot_be_is_refused(values: dict[str, int], message: str) -> None:
+def test_a_shape_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AutoencoderConfig(**values)

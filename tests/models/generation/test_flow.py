@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -72,6 +73,7 @@ def test_a_shape_that_cannot_be_is_refused(values: dict[str, object], message: s
 
 
 def test_sampling_out_of_range_is_refused() -> None:
-    for values in ({"steps": 0}, {"guidance": -1.0}, {"solver": "rk4"}):
+    unfit: list[dict[str, Any]] = [{"steps": 0}, {"guidance": -1.0}, {"solver": "rk4"}]
+    for values in unfit:
         with pytest.raises(ValueError, match="steps must be at least 1"):
-            FlowSampling(**values)  # type: ignore[arg-type]
+            FlowSampling(**values)

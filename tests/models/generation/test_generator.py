@@ -34,7 +34,7 @@ from models.types import Float32Array
 
 DIM, ENCODER = 6, "e" * 64
 SHAPE = AutoencoderConfig(size=32, channels=4, encoder=8, decoder=(8, 8, 4), blocks=(1, 0, 0))
-NETWORKS = {
+NETWORKS: dict[Backend, FlowConfig | GanConfig] = {
     "flow": FlowConfig(channels=4, grid=4, condition=DIM, widths=(16, 16), blocks=(1, 1), attention=(False, True)),
     "gan": GanConfig(channels=4, grid=4, condition=DIM, noise=5, embedding=8, widths=(16,), critic=(8, 8, 8)),
 }
@@ -72,7 +72,8 @@ def _vector(seed: int) -> Float32Array:
 
 
 def _ask(number: int, **values: Any) -> PictureRequest:
-    return PictureRequest(**{"vector": _vector(number), "seed": number, "size": 32} | values)
+    plain: dict[str, Any] = {"vector": _vector(number), "seed": number, "size": 32}
+    return PictureRequest(**plain | values)
 
 
 def _apart(left: Any, right: Any) -> float:

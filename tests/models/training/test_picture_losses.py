@@ -1,0 +1,195 @@
+"""What autoencoder and generators are trained with, each by itself."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from models.generation.flow import FlowConfig, LatentFlow
+from models.generation.gan import GanConfig, MatchingDiscriminator
+from models.training.generator_config import ConditionMix, GanOptions
+from models.training.generator_data import GeneratorBatch, batches
+from models.training.generator_flow import flow_loss
+from models.training.generator_gan import augmented, critic_losses, matching_penalty
+from models.training.patch_critic import PatchCritic, balanced_backward, critic_loss
+from models.training.perceptual import PerceptualNetwork
+from models.training.watch import DivergenceError, check_losses, check_spread
+
+SHAPE = GanConfig(channels=4, grid=8, condition=6, noise=5, embedding=8, widths=(16, 8), critic=(8, 16, 16))
+
+
+@pytest.fixture
+def batch() -> GeneratorBatch:
+    torch.manual_seed(0)
+    return GeneratorBatch(torch.randn(4, 4, 8, 8), torch.randn(4, 6))
+
+
+@pytest.mark.weights
+def test_the_perceptual_distance_sees_structure() -> None:
+    torch.manual_seed(0)
+    network = PerceptualNetwork()
+    picture = torch.zeros(1, 3, 64, 64)
+    picture[..., 16:48, 16:48] = 1
+    assert float(network(picture, picture)) == 0
+    shifted, noisy = picture + 0.05, picture + 0.05 * torch.randn_like(picture).sign()
+    assert float(network(noisy, picture)) > float(network(shifted, picture)) > 0
+    asked = picture.clone().requires_grad_(True)
+    network(asked, noisy).backward()
+    assert asked.grad is not None
+    assert asked.grad.abs().sum() > 0
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert network.pooled(picture).shape == (1, 112)
+
+
+def test_the_patch_critic_looks_at_28_pixels() -> None:
+    critic = PatchCritic(8)
+    pictures = torch.zeros(1, 3, 128, 128, requires_grad=True)
+    scores = critic(pictures)
+    assert scores.shape == (1, 1, 16, 16)
+    scores[0, 0, 8, 8].backward()
+    assert pictures.grad is not None
+    seen = pictures.grad.abs().sum((0, 1)).nonzero()
+    assert (seen.max(0).values - seen.min(0).values + 1).tolist() == [28, 28]
+
+
+def test_a_critic_that_is_sure_has_no_loss() -> None:
+    real, drawn = torch.full((2, 3, 8, 8), 2.0), torch.full((2, 3, 8, 8), -2.0)
+    assert float(critic_loss(torch.nn.Identity(), real, drawn)) == 0
+    assert float(critic_loss(torch.nn.Identity(), drawn, real)) == 6
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_balanced_gradients_keep_their_share(scale: float) -> None:
+    torch.manual_seed(0)
+    weight = torch.randn(5, requires_grad=True)
+    pictures = 1 * weight
+    main, other = torch.randn(5), torch.randn(5)
+    balanced_backward(pictures, (pictures * main).sum(), scale * (pictures * other).sum(), 0.5)
+    assert weight.grad is not None
+    assert torch.allclose(weight.grad, main + 0.5 * main.norm() * other / other.norm(), atol=1e-5)
+
+
+def test_a_flow_that_knows_the_answer_has_no_loss(batch: GeneratorBatch) -> None:
+    """From latents that are all equal to a constant, the velocity is (constant - x) / (1 - t)."""
+
+    class Knowing(LatentFlow):
+        def forward(self, latents: Tensor, time: Tensor, condition: Tensor) -> Tensor:
+            return (2.0 - latents) / (1 - time)[:, None, None, None]
+
+    shape = FlowConfig(channels=4, grid=8, condition=6, widths=(16,), blocks=(1,), attention=(False,))
+    constant = GeneratorBatch(torch.full((64, 4, 8, 8), 2.0), torch.randn(64, 6))
+    assert float(flow_loss(Knowing(shape), constant, 0.1)) < 1e-4
+    network = LatentFlow(shape)
+    plain = GeneratorBatch(torch.randn(64, 4, 8, 8), torch.randn(64, 6))
+    assert flow_loss(network, plain, 0.1).item() == pytest.approx(2, abs=0.15)  # the variance of latents and noise
+
+
+def test_a_flow_forgets_as_often_as_it_is_told_to(batch: GeneratorBatch) -> None:
+    shape = FlowConfig(channels=4, grid=8, condition=6, widths=(16,), blocks=(1,), attention=(False,))
+    seen: list[Tensor] = []
+
+    class Watched(LatentFlow):
+        def forward(self, latents: Tensor, time: Tensor, condition: Tensor) -> Tensor:
+            seen.append(condition)
+            return super().forward(latents, time, condition)
+
+    network = Watched(shape)
+    torch.nn.init.constant_(network.no_condition, 7.0)
+    for forget in (0.0, 1.0):
+        flow_loss(network, batch, forget)
+    assert torch.equal(seen[0], batch.condition)
+    assert (seen[1] == 7).all()
+
+
+def test_augmentation_is_a_mirrored_shift_with_a_cover() -> None:
+    torch.manual_seed(1)
+    places = torch.arange(1.0, 257.0).view(1, 1, 16, 16).expand(200, 2, 16, 16)
+    seen = augmented(places)
+    whole = covered = mirrored = 0
+    for picture in seen:
+        assert torch.equal(picture[0], picture[1])
+        filled = picture[0].nonzero()
+        values = picture[0][filled[:, 0], filled[:, 1]] - 1
+        rows, columns = values // 16, values % 16
+        assert (rows - filled[:, 0]).unique().numel() == 1
+        assert abs(float(rows[0] - filled[0, 0])) <= 2
+        straight, turned = (columns - filled[:, 1]).unique(), (columns + filled[:, 1]).unique()
+        assert min(straight.numel(), turned.numel()) == 1
+        mirrored += turned.numel() == 1
+        zeros = 256 - len(filled)
+        whole += zeros == 0
+        covered += zeros > 60
+    assert 60 < mirrored < 140
+    assert whole + covered > 0
+
+
+def test_augmentation_passes_gradients_on() -> None:
+    latents = torch.randn(3, 4, 8, 8, requires_grad=True)
+    augmented(latents).sum().backward()  # type: ignore[no-untyped-call]
+    assert latents.grad is not None
+    assert 0 < latents.grad.mean() < 1
+
+
+def test_losses_of_the_critic_are_those_of_the_three_pairs(batch: GeneratorBatch) -> None:
+    torch.manual_seed(0)
+    critic, drawn = MatchingDiscriminator(SHAPE), torch.randn(4, 4, 8, 8)
+    torch.manual_seed(5)
+    losses = critic_losses(critic, batch, drawn)
+    torch.manual_seed(5)
+    real, fake = augmented(torch.cat([batch.latents, drawn])).chunk(2)
+    naive = {
+        "real": torch.relu(1 - critic(real, batch.condition)).mean(),
+        "drawn": torch.relu(1 + critic(fake, batch.condition)).mean(),
+        "mismatched": torch.relu(1 + critic(real, batch.condition[[3, 0, 1, 2]])).mean(),
+    }
+    assert {n: v.item() for n, v in losses.items()} == pytest.approx({n: v.item() for n, v in naive.items()}, abs=1e-5)
+
+
+def test_the_penalty_is_a_power_of_the_gradients_norm(batch: GeneratorBatch) -> None:
+    """A critic whose score is linear in condition and latents, so that the norm is known."""
+
+    class Linear(MatchingDiscriminator):
+        def forward(self, latents: Tensor, condition: Tensor) -> Tensor:
+            return (3 * condition[:, 0] + 4 * condition[:, 1])[:, None] + 0 * latents.sum((1, 2, 3))[:, None]
+
+    penalty = matching_penalty(Linear(SHAPE), batch, GanOptions(penalty=2.0, penalty_power=3.0))
+    assert penalty.item() == pytest.approx(2 * 5**3, rel=1e-4)
+    critic = MatchingDiscriminator(SHAPE)
+    matching_penalty(critic, batch, GanOptions()).backward()  # type: ignore[no-untyped-call]
+    assert critic.stem.weight.grad is not None
+    assert critic.stem.weight.grad.abs().sum() > 0
+
+
+def test_batches_go_through_all_rows_before_any_again() -> None:
+    drawn = list(batches(7, 3, 7, (1, 2)))
+    rows = np.concatenate(drawn)
+    assert all(len(each) == 3 for each in drawn)
+    assert all(sorted(rows[i : i + 7]) == list(range(7)) for i in (0, 7, 14))
+    assert all((a == b).all() for a, b in zip(drawn, batches(7, 3, 7, (1, 2)), strict=True))
+    assert len(next(batches(2, 5, 1, (1,)))) == 5
+
+
+def test_a_mix_out_of_range_is_refused() -> None:
+    for values in ({"text": -1.0}, {"noise": -0.1}, {"text": 0.0, "recipe": 0.0, "photo": 0.0}):
+        with pytest.raises(ValueError, match="must not be negative"):
+            ConditionMix(**values)
+
+
+def test_losses_that_explode_are_seen() -> None:
+    baseline = check_losses({"a": 5.0, "b": 0.1}, None, 1)
+    baseline = check_losses({"a": 2.0, "b": -0.5}, baseline, 2)
+    check_losses({"a": 39.0, "b": 19.0}, baseline, 3)
+    with pytest.raises(DivergenceError, match="a rose from 2 to 41 in epoch 3"):
+        check_losses({"a": 41.0}, baseline, 3)
+    for value in (math.nan, math.inf):
+        with pytest.raises(DivergenceError, match="in epoch 1; try a lower"):
+            check_losses({"a": value}, None, 1)
+
+
+def test_a_collapse_is_seen_when_it_lasts() -> None:
+    check_spread([0.01, 0.01], 0.1, 3)
+    check_spread([0.01, 0.2, 0.01], 0.1, 3)
+    with pytest.raises(DivergenceError, match="collapsed: for 3 epochs"):
+        check_spread([0.5, 0.01, 0.02, 0.09], 0.1, 3)
