@@ -59,6 +59,8 @@ class Supervisor:
         try:
             with self._timed():
                 self._worker.self_test()
+        except WorkerDiedError:
+            raise
         except BaseException as error:
             raise WorkerDiedError(sentence(error, "the worker fails its self-test")) from error
 
@@ -88,5 +90,9 @@ class Supervisor:
 
 
 def sentence(error: BaseException, otherwise: str) -> str:
-    """A model's own error speaks for itself; any other one is named."""
-    return str(error) if isinstance(error, ModelError) else f"{otherwise} ({type(error).__name__}: {error})"
+    """A model's own error speaks for itself; any other one is the reason for ``otherwise``."""
+    if isinstance(error, ModelError):
+        return str(error)
+    if isinstance(error, WorkerDiedError):
+        return f"{otherwise}: {error}"
+    return f"{otherwise} ({type(error).__name__}: {error})"

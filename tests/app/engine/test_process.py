@@ -204,7 +204,7 @@ def test_killed_in_the_middle_of_a_batch(fifo: Path) -> None:
 
 
 @pytest.mark.fault
-def test_killed_while_idle_it_is_replaced_before_anybody_asks() -> None:
+def test_killed_while_idle_it_is_replaced_before_anybody_asks(caplog: pytest.LogCaptureFixture) -> None:
     worker = ProcessWorker(ScriptedSpec())
     lane = Lane("encoder", worker, LaneLimits(restart_s=(0.0, 0.0)))
     lane.start().result(PATIENCE_S)
@@ -219,6 +219,7 @@ def test_killed_while_idle_it_is_replaced_before_anybody_asks() -> None:
         wait_until(lambda: worker.pid not in (None, first))
         wait_for_state(lane, LaneState.READY)
         assert isinstance(lane.submit(TEXT, ["next"]).result(PATIENCE_S)[0], Done)
+        assert "its process was killed by SIGKILL" in caplog.text
     finally:
         assert lane.stop(PATIENCE_S)
 
