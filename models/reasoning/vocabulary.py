@@ -52,7 +52,10 @@ class ReasoningVocabulary:
         if len(self.counts) != len(self.words):
             raise ValueError(f"there are {len(self.words)} words, but counts of {len(self.counts)}")
         if not self.types or len(self.allowed) != len(self.types):
-            raise ValueError(f"there are {len(self.types)} types of questions with answers for {len(self.allowed)}")
+            raise ValueError(
+                f"there are {len(self.types)} types of questions and answers for {len(self.allowed)}; "
+                "both must be as many, and at least one"
+            )
         for name, numbers in zip(self.types, self.allowed, strict=True):
             if not numbers or list(numbers) != sorted(set(numbers) & set(range(len(self.answers)))):
                 raise ValueError(f"the answers of type {name!r} are not numbers of answers")
@@ -63,15 +66,17 @@ class ReasoningVocabulary:
         most frequent first. A type none of whose answers is left is left out.
 
         Raises:
-            ValueError: no type is left.
+            ValueError: no answer is left.
         """
         words: Counter[str] = Counter()
         answers: Counter[str] = Counter()
         for question in questions:
             words.update(set(tokenize(question.question)))
-            answers.update(question.answers)
+            answers.update(question.answers.keys())
         known = _frequent(words, min_words)
         kept = _frequent(answers, min_answers)
+        if not kept:
+            raise ValueError(f"no answer belongs to {min_answers} questions or more")
         number = {answer: place for place, answer in enumerate(kept)}
         by_type: dict[str, set[int]] = {}
         for question in questions:

@@ -79,7 +79,7 @@ class _Run:
                 questions, min_words=config.min_words, min_answers=config.min_answers
             )
         except ValueError as error:
-            raise DataError(f"{config.data}: {error}; take fewer min_answers") from error
+            raise DataError(f"{config.data}: {error}; lower min_answers or give more questions") from error
         self.set = QuestionSet(questions, self.vocabulary)
         self.mask = torch.from_numpy(self.vocabulary.mask).to(self.device)
         self.start = Start.read(config.init, LiteConfig(vision=config.vision))

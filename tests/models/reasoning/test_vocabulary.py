@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.reasoning.vocabulary import UNKNOWN, ReasoningVocabulary
+from tests.models.reasoning.samples import QUESTIONS, VOCABULARY
+
+
+def test_it_knows_what_its_questions_have() -> None:
+    assert VOCABULARY.words == ("is", "it", "rice", "what", "dish", "in", "soup", "there")
+    assert VOCABULARY.counts == (5, 5, 2, 2, 1, 1, 1, 1)
+    assert VOCABULARY.answers == ("no", "soup", "yes", "rice")
+    assert VOCABULARY.types == ("dish", "yes/no")
+    assert VOCABULARY.allowed == ((1, 3), (0, 2))
+    assert VOCABULARY.mask.tolist() == [[False, True, False, True], [True, False, True, False]]
+    assert VOCABULARY.targets({"rice": 0.75, "bread": 1.0}) == {3: 0.75}
+
+
+def test_what_is_rare_is_left_out() -> None:
+    built = ReasoningVocabulary.build(QUESTIONS, min_words=2, min_answers=2)
+    assert built.words == ("is", "it", "rice", "what")
+    assert built.answers == ("no", "soup", "yes")
+    with pytest.raises(ValueError, match="no answer belongs to 9 questions"):
+        ReasoningVocabulary.build(QUESTIONS, min_answers=9)
+
+
+def test_words_become_numbers() -> None:
+    assert VOCABULARY.encode("Is it RICE?!") == [2, 3, 4]
+    assert VOCABULARY.encode("is it tofu") == [2, 3, UNKNOWN]
+    assert VOCABULARY.encode("🍕🍕") == [UNKNOWN]
+    assert VOCABULARY.unknown_words("tofu or rice or tofu?") == ("tofu", "or")
+
+
+def test_a_question_says_most_by_its_rare_words() -> None:
+    """By hand: a word in all questions says nothing, one in a few of the five log(6 / (n + 1))."""
+    assert VOCABULARY.unknown_share("is it rice?") == 0
+    mean = (2 * math.log(6 / 3) + 4 * math.log(6 / 2)) / 8
+    assert VOCABULARY.unknown_share("is it tofu?") == pytest.approx(1)
+    assert VOCABULARY.unknown_share("is it rice or soup?") == pytest.approx(mean / (mean + math.log(2) + math.log(3)))
+    assert VOCABULARY.unknown_share("是米饭吗") == 1
+    assert VOCABULARY.unknown_share("🍕") == 1
+    assert VOCABULARY.unknown_share("is it?") == 0
+
+
+@given(st.text(max_size=30))
+def test_any_text_can_be_read(text: str) -> None:
+    numbers = VOCABULARY.encode(text)
+    assert numbers
+    assert all(UNKNOWN <= number < VOCABULARY.size for number in numbers)
+    assert 0 <= VOCABULARY.unknown_share(text) <= 1
+
+
+def test_what_is_written_is_read() -> None:
+    assert ReasoningVocabulary.from_text(VOCABULARY.to_text()) == VOCABULARY
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"words": ("a", "a")}, "'a' occurs twice in words"),
+        ({"counts": (1,)}, "counts of 1"),
+        ({"types": ("dish",)}, "1 types"),
+        ({"allowed": ((0,), ())}, "'yes/no'"),
+        ({"allowed": ((0,), (4,))}, "'yes/no'"),
+        ({"allowed": ((1, 0), (2,))}, "'dish'"),
+    ],
+)
+def test_broken_ones_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(VOCABULARY, **changes)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", json.dumps({"words": [], "questions": 1})])
+def test_text_that_is_no_vocabulary_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"vocabulary|Expecting"):
+        ReasoningVocabulary.from_text(text)
