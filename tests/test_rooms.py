@@ -87,6 +87,9 @@ def trespasses(paths: list[Path], forbidden: tuple[str, ...], *, at_import: bool
         "models.captioning.vocabulary",
         "models.words.vectors",
         "models.evaluation.captions",
+        "models.generation.loading",
+        "models.generation.provenance",
+        "models.generation.types",
         "models.evaluation.words",
     ],
 )

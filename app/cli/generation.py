@@ -140,7 +140,7 @@ def train_generator(
     solver: Annotated[SolverChoice, typer.Option(help="flow: how steps are taken.")] = SolverChoice.EULER,
     critic: Annotated[
         tuple[int, int, int], typer.Option(help="gan: channels of the discriminator at each resolution.")
-    ] = (64, 128, 256),
+    ] = (48, 96, 192),
     critic_rate: Annotated[float, typer.Option(min=0, help="gan: rate of the discriminator, relative.")] = 4.0,
     penalty: Annotated[float, typer.Option(min=0, help="gan: factor of the gradient penalty.")] = 2.0,
     penalty_every: Annotated[int, typer.Option(min=1, help="gan: steps from one penalty to the next.")] = 4,

@@ -38,8 +38,8 @@ class GanConfig:
     condition: int = 512
     noise: int = 64
     embedding: int = 128
-    widths: tuple[int, ...] = (192, 128, 96)
-    critic: tuple[int, int, int] = (64, 128, 256)
+    widths: tuple[int, ...] = (192, 128, 64)
+    critic: tuple[int, int, int] = (48, 96, 192)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))

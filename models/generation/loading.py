@@ -52,6 +52,8 @@ def load_latent_generator(
     Raises:
         GeneratorUnavailableError: weights or device are missing, changed or don't fit each other or the encoder.
     """
+    import torch
+
     from models.generation.conditions import ConditionCentring
     from models.generation.generator import LatentPictureGenerator
     from models.generation.generator_weights import REMEDY, build_network, load_generator_weights
@@ -79,7 +81,7 @@ def load_latent_generator(
     if (manifest.network.channels, manifest.network.grid) != latents:
         raise GeneratorUnavailableError(f"the generator in {folder} draws other latents than its autoencoder reads")
     return LatentPictureGenerator(
-        network.to(where),
+        network.to(where).to(memory_format=torch.channels_last),
         autoencoder.to(where),
         centring.to(where),
         manifest.sampling,

@@ -68,9 +68,9 @@ class GanOptions:
             factor, its power, and the steps from one to the next (the factor is multiplied by them).
     """
 
-    widths: tuple[int, ...] = (192, 128, 96)
+    widths: tuple[int, ...] = (192, 128, 64)
     noise: int = 64
-    critic: tuple[int, int, int] = (64, 128, 256)
+    critic: tuple[int, int, int] = (48, 96, 192)
     critic_rate: float = 4.0
     penalty: float = 2.0
     penalty_power: float = 6.0
