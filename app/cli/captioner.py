@@ -39,7 +39,7 @@ def train(
     ] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Captions in one step.")] = 64,
     self_critical_batch: Annotated[int, typer.Option(min=1, help="Photos in one step of the rewarded stage.")] = 32,
-    samples: Annotated[int, typer.Option(min=1, help="Captions drawn of each of them.")] = 5,
+    samples: Annotated[int, typer.Option(min=2, help="Captions drawn of each of them.")] = 5,
     learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of the schedule.")] = 1e-3,
     self_critical_rate: Annotated[float, typer.Option(min=0, help="Highest rate of the rewarded stage.")] = 5e-5,
     weight_decay: Annotated[float, typer.Option(min=0)] = 0.01,

@@ -27,7 +27,7 @@ class CaptionerTrainingConfig:
         epochs, self_critical_epochs: of the two stages. In the first one every general caption is read once an epoch
             (with recipes alone, every title), in the second one every photo is.
         batch_size: captions in a step of the first stage. ``self_critical_batch``: photos in one of the second, which
-            draws ``samples`` captions of each.
+            draws ``samples`` captions of each, at least two.
         learning_rate, self_critical_rate: the highest ones.
         scheduled_sampling: the chance of reading one's own word, rising from 0 to this in the first stage.
         dish_share: of the captions of a batch, where there are both styles.
