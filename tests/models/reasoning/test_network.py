@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.reasoning.fusion import GatedFusion, GatedTanh
+from models.reasoning.fusion import FilmFusion, GatedFusion, GatedTanh
 from models.reasoning.network import Fusion, Inputs, NetworkConfig, ReasoningNetwork
 from tests.models.reasoning.samples import NETWORK, small_network
 
@@ -81,6 +81,7 @@ def test_gated_fusion_is_what_the_paper_says() -> None:
 def test_a_film_that_says_nothing_leaves_convolutions() -> None:
     """With modulation at zero, gamma is 1 and beta is 0, and the question counts for nothing."""
     network = small_network(replace(SMALL, fusion="film"))
+    assert isinstance(network.fusion, FilmFusion)
     torch.nn.init.zeros_(network.fusion.modulation.weight)
     torch.nn.init.zeros_(network.fusion.modulation.bias)
     maps, words, lengths, photos = _asked()
