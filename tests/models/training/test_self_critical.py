@@ -1,13 +1,15 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from models.captioning.decoder import AttentionDecoder, DecoderConfig, Memory
 from models.captioning.vocabulary import END, CaptionVocabulary
 from models.evaluation.caption_metrics import CiderD
-from models.training.caption_data import CaptionedPhotos
+from models.training.caption_data import CaptionedPhotos, Rows
 from models.training.self_critical import CaptionReward, above_others, draw, self_critical_loss
 
 VOCABULARY = CaptionVocabulary(["a", "dog", "cat", "runs", "soup", "cake"])
@@ -66,19 +68,19 @@ def test_a_caption_is_held_to_the_others_of_its_photo() -> None:
     assert above_others(rewards).dtype == np.float32
 
 
+class _Same(CaptionReward):
+    def __init__(self) -> None:
+        super().__init__(STYLES)
+
+    def __call__(self, captions: Sequence[Sequence[list[str]]], photos: Rows) -> NDArray[np.float32]:
+        return np.full((len(photos), len(captions[0])), -5, np.float32)
+
+
 def test_a_reward_that_all_share_changes_nothing(decoder: AttentionDecoder) -> None:
     """However bad the captions are: a baseline that is too high would make all of them less likely, without end."""
-    same = lambda captions, photos: np.full((len(photos), len(captions[0])), -5.0, np.float32)  # noqa: E731
     starts = torch.full((2, 1), VOCABULARY.start("general"))
     loss, _ = self_critical_loss(
-        decoder,
-        _memory(decoder, 2),
-        starts,
-        VOCABULARY,
-        same,
-        np.array([0, 1]),
-        samples=4,
-        max_words=4,  # type: ignore[arg-type]
+        decoder, _memory(decoder, 2), starts, VOCABULARY, _Same(), np.array([0, 1]), samples=4, max_words=4
     )
     loss.backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is None or not p.grad.any() for p in decoder.parameters())
