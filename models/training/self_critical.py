@@ -122,7 +122,8 @@ def self_critical_loss(
 def above_others(rewards: NDArray[np.float32]) -> NDArray[np.float32]:
     """float32 (n, k), k > 1: each reward less the mean of the others in its row."""
     others = (rewards.sum(axis=1, keepdims=True) - rewards) / (rewards.shape[1] - 1)
-    return rewards - others
+    above: NDArray[np.float32] = rewards - others
+    return above
 
 
 def _masked(scores: Tensor, never: Sequence[int]) -> Tensor:
