@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 from models.runtime.types import RuntimeChoice
@@ -37,10 +38,12 @@ def load_encoder(
     kind, _, rest = spec.partition(":")
     folder = WEIGHTS_FOLDER / DEFAULT_ENCODER if spec == DEFAULT_ENCODER else Path(rest)
     if spec == DEFAULT_ENCODER or (kind == "lite" and rest):
+        import_module("models.libraries")  # before all else, see there
         from models.joint.loading import load_lite
 
         return load_lite(folder, name=spec, device=device, runtime=runtime, cache=cache, threads=threads)
     if kind == "open_clip" and rest:
+        import_module("models.libraries")  # before all else, see there
         from models.joint.open_clip_encoder import load_open_clip
 
         return load_open_clip(rest, device=device, runtime=runtime, cache=cache, threads=threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 from models.captioning.types import Captioner, CaptionerUnavailableError
@@ -26,14 +27,17 @@ def load_captioner(spec: str = DEFAULT_CAPTIONER, device: str = "cpu") -> Captio
     """
     kind, _, rest = spec.partition(":")
     if spec == DEFAULT_CAPTIONER or (kind == "tell" and rest):
+        import_module("models.libraries")  # before all else, see there
         from models.captioning.tell import load_tell
 
         return load_tell(SHIPPED_CAPTIONS if spec == DEFAULT_CAPTIONER else Path(rest), device)
     if kind == "huggingface" and rest:
+        import_module("models.libraries")  # before all else, see there
         from models.captioning.huggingface import load_huggingface
 
         return load_huggingface(rest, device)
     if kind == "coca" and rest:
+        import_module("models.libraries")  # before all else, see there
         from models.captioning.coca import load_coca
 
         return load_coca(rest, device)
