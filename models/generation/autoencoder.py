@@ -56,13 +56,12 @@ class AutoencoderConfig:
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside the identity, which is all that they are when training begins."""
+    """Two convolutions beside the identity."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.second(functional.relu(self.first(functional.relu(x))))
@@ -93,6 +92,7 @@ class PictureAutoencoder(nn.Module):
             nn.Conv2d(config.encoder, config.channels, 3, padding=1),
         )
         self.decoder = _decoder(config)
+        _begin(self)
         self.register_buffer("mean", torch.zeros(config.channels))
         self.register_buffer("std", torch.ones(config.channels))
 
@@ -120,6 +120,19 @@ class PictureAutoencoder(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """There and back."""
         return self.decode(self.encode(pictures))
+
+
+def _begin(network: nn.Module) -> None:
+    """Weights that keep the variance of what goes through them (He et al. 2015), since no norm does; residual blocks
+    begin as the identity."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for module in network.modules():
+        if isinstance(module, ResidualBlock):
+            nn.init.zeros_(module.second.weight)
 
 
 def from_pixels(pixels: Tensor) -> Tensor:
