@@ -34,6 +34,7 @@ from index.types import (
     UnknownJobError,
 )
 from models.captioning.types import CaptionerUnavailableError
+from models.generation.types import GeneratorUnavailableError
 from models.tagging.types import TaggerUnavailableError
 from models.words.errors import AnalogyError, UnknownWordError, WordError, WordsUnavailableError
 
@@ -62,6 +63,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = MappingProxyType(
         "not-acceptable": ProblemType(406, "The asked media type can't be produced"),
         "tagger-unavailable": ProblemType(409, "No trained tagger fits the encoder in use"),
         "captioner-unavailable": ProblemType(409, "No captioner is switched on"),
+        "generator-unavailable": ProblemType(409, "No generator is switched on"),
         "conflict": ProblemType(409, "The request conflicts with what is stored"),
         "precondition-failed": ProblemType(412, "The item was changed in the meantime"),
         "too-large": ProblemType(413, "The request body is too large"),
@@ -74,6 +76,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = MappingProxyType(
         "negative-only": ProblemType(422, "The query only subtracts"),
         "encoding-failed": ProblemType(422, "The model could not encode this item"),
         "captioning-failed": ProblemType(422, "The model could not caption this photo"),
+        "drawing-failed": ProblemType(422, "The model could not draw this"),
         "damaged": ProblemType(500, "A stored file is missing or damaged"),
         "internal": ProblemType(500, "Something went wrong on our side"),
         "at-capacity": ProblemType(503, "The service is at capacity"),
@@ -213,6 +216,8 @@ def as_problem(error: Exception) -> Problem | None:
             return Problem("tagger-unavailable", sentence(error))
         case CaptionerUnavailableError():
             return Problem("captioner-unavailable", sentence(error))
+        case GeneratorUnavailableError():
+            return Problem("generator-unavailable", sentence(error))
         case EngineError() | FingerprintError() | WordsUnavailableError():
             return Problem("unavailable", sentence(error), headers=_RETRY_SOON)
         case OperationalError():
@@ -280,7 +285,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    of_models = (TaggerUnavailableError, CaptionerUnavailableError, WordError)
+    of_models = (TaggerUnavailableError, CaptionerUnavailableError, GeneratorUnavailableError, WordError)
     for known in (Problem, IndexRoomError, EngineError, PictureError, *of_models, TimeoutError):
         app.add_exception_handler(known, _on_known)
     app.add_exception_handler(Exception, on_fault)

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
@@ -16,7 +16,7 @@ from app.engine.limits import LaneLimits
 from app.engine.local import LocalEngine
 from app.engine.placement import Place, places_of
 from app.engine.process import ProcessSpec
-from app.engine.specs import CaptionerSpec, EncoderSpec
+from app.engine.specs import CaptionerSpec, EncoderSpec, GeneratorSpec
 from app.engine.types import Engine, Priority
 from app.engine.workers import ModelSpec
 from app.executors import Executors
@@ -45,6 +45,8 @@ logger = logging.getLogger(__name__)
 
 _SWEEP_INTERVAL_S = 24 * 3600.0
 _BLOB_GRACE_S = 24 * 3600.0
+# A large diffusion model takes minutes for a batch on a processor; that is slow, not hanging.
+_DRAWING_TIMEOUT_S = 900.0
 
 
 def local_engine(settings: Settings, metrics: Metrics) -> LocalEngine:
@@ -54,7 +56,10 @@ def local_engine(settings: Settings, metrics: Metrics) -> LocalEngine:
         max_batch=settings.batch_items,
         batch_wait_s=settings.batch_wait_ms / 1e3,
     )
-    return LocalEngine.from_specs(_specs(settings), limits=limits, observer=metrics)
+    specs = _specs(settings)
+    drawing = replace(limits, max_batch=settings.generator_batch, batch_timeout_s=_DRAWING_TIMEOUT_S)
+    own = dict.fromkeys(places_of("generator", settings.placement, settings.device), drawing)
+    return LocalEngine.from_specs(specs, limits=limits, own_limits=own, observer=metrics)
 
 
 def _specs(settings: Settings) -> list[ModelSpec]:
@@ -73,6 +78,11 @@ def _specs(settings: Settings) -> list[ModelSpec]:
         specs += [
             (place, CaptionerSpec(name, settings.captioner, place.device, threads))
             for name, place in places_of("captioner", settings.placement, settings.device).items()
+        ]
+    if settings.generator != NO_MODEL:
+        specs += [
+            (place, GeneratorSpec(name, settings.generator, place.device, threads))
+            for name, place in places_of("generator", settings.placement, settings.device).items()
         ]
     set_up = partial(configure_logging, settings.log_level, as_json=settings.log_json)
     return [ProcessSpec(spec, set_up) if place.process else spec for place, spec in specs]
@@ -128,7 +138,8 @@ class Runtime:
                 words=await executors.database(_words, settings),
                 taggers=await executors.database(_taggers, settings, running.encoder),
             )
-            metrics.watch(running.health, lambda: _sizes(resources), {"encoder": info, "captioner": running.captioner})
+            models = {"encoder": info, "captioner": running.captioner, "generator": running.generator}
+            metrics.watch(running.health, lambda: _sizes(resources), models)
             maintenance = asyncio.create_task(_maintain(resources), name="maintenance")
             stack.push_async_callback(_cancelled, maintenance)
             ingest = Ingest(resources)

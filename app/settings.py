@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.engine.placement import Place, parse_placement
+from app.engine.placement import PLACED_MODELS, Place, parse_placement
 
 MEBIBYTE = 1024 * 1024
 ENV_PREFIX = "TASTESPACE_"
@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     model_cache: Path | None = Field(default=None, description="Folder of converted models; default: in data_dir.")
     threads: int | None = Field(default=None, ge=1, le=1024, description="CPU threads of the model.")
     captioner: str = Field(default="none", min_length=1, description="See models.captioning.loading; none: without.")
+    generator: str = Field(default="none", min_length=1, description="See models.generation.loading; none: without.")
+    generator_batch: int = Field(default=8, ge=1, le=256, description="Most pictures that are drawn in one batch.")
+    generator_candidates: int = Field(
+        default=1, ge=1, le=8, description="Pictures drawn for each that is answered, where a request says nothing."
+    )
     placement: Annotated[tuple[Place, ...], NoDecode] = Field(
         default=(), description="Models elsewhere than in a thread on device: MODEL=DEVICE or MODEL=DEVICE@process."
     )
@@ -54,6 +59,10 @@ class Settings(BaseSettings):
     database_threads: int = Field(default=8, ge=1, le=256, description="Threads for catalogue and index.")
     request_timeout_s: float = Field(default=30.0, gt=0, le=3600, description="Longest wait of a request.")
     index_save_interval_s: float = Field(default=300.0, gt=0, description="How often a changed index is saved.")
+
+    drawn_lifetime_s: float = Field(
+        default=3600.0, gt=0, le=30 * 86400, description="How long drawn pictures that are answered as a URL are kept."
+    )
 
     # HTTP
     host: str = Field(default="127.0.0.1", min_length=1)
@@ -88,8 +97,11 @@ class Settings(BaseSettings):
     @field_validator("placement")
     @classmethod
     def _placed_models_are_asked_for(cls, value: tuple[Place, ...], info: ValidationInfo) -> tuple[Place, ...]:
-        if info.data.get("captioner") == NO_MODEL and any(place.model == "captioner" for place in value):
-            raise ValueError(f"it places the captioner, but {ENV_PREFIX}CAPTIONER is {NO_MODEL}; name one there")
+        for model in PLACED_MODELS:
+            if info.data.get(model) == NO_MODEL and any(place.model == model for place in value):
+                raise ValueError(
+                    f"it places the {model}, but {ENV_PREFIX}{model.upper()} is {NO_MODEL}; name one there"
+                )
         return value
 
     @field_validator("log_level", mode="before")
@@ -155,6 +167,10 @@ class Settings(BaseSettings):
     @property
     def thumbnails_dir(self) -> Path:
         return self.data_dir / "thumbnails"
+
+    @property
+    def drawn_dir(self) -> Path:
+        return self.data_dir / "drawn"
 
     @property
     def max_body_bytes(self) -> int:

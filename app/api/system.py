@@ -14,9 +14,10 @@ from app.engine.types import EngineHealth, LaneState
 from app.metrics import Metrics
 from app.problems import PROBLEM_TYPES, Problem
 from app.runtime import Runtime
-from app.schemas.system import Alive, Captioner, Encoder, Lane, Models, Ready, Service
+from app.schemas.system import Alive, Captioner, Encoder, Generator, Lane, Models, Ready, Service
 from index.types import IndexRoomError
 from models.captioning.types import CaptionerInfo
+from models.generation.types import GeneratorInfo
 from models.types import EncoderInfo
 
 open_router = APIRouter(tags=["system"])
@@ -119,6 +120,7 @@ async def list_models(runtime: RuntimeDep) -> Models:
     return Models(
         encoder=_encoder(engine.encoder),
         captioner=_captioner(engine.captioner) if engine.captioner is not None else None,
+        generator=_generator(engine.generator) if engine.generator is not None else None,
         lanes=_lanes(engine.health()),
     )
 
@@ -145,6 +147,21 @@ def _captioner(info: CaptionerInfo) -> Captioner:
         grid=info.grid,
         vocabulary=info.vocabulary,
         image_size=info.preprocess.size,
+        device=info.device,
+        parameters=info.parameters,
+        licence=info.licence,
+        description=info.description,
+    )
+
+
+def _generator(info: GeneratorInfo) -> Generator:
+    return Generator(
+        name=info.name,
+        fingerprint=info.fingerprint,
+        encoder=info.encoder,
+        sizes=[f"{side}x{side}" for side in info.sizes],
+        conditions=info.conditions,
+        negative=info.negative,
         device=info.device,
         parameters=info.parameters,
         licence=info.licence,

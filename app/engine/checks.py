@@ -8,6 +8,7 @@ import numpy as np
 
 from app.engine.types import ENCODE_OPERATIONS, Done, Failed, ModelInfo, Operation, Outcome, Value
 from models.captioning.types import Caption
+from models.generation.types import DrawnPicture
 from models.types import EncoderInfo, Float32Array
 
 
@@ -15,6 +16,8 @@ def check_value(operation: Operation, value: object, info: ModelInfo | None) -> 
     """``value`` as :class:`app.engine.types.Operation` promises it, or why it isn't. ``info`` is the loaded model's."""
     if operation in ENCODE_OPERATIONS:
         return check_vector(value, info.dim if isinstance(info, EncoderInfo) else None)
+    if operation is Operation.DRAW:
+        return check_picture(value)
     return check_captions(value)
 
 
@@ -41,4 +44,14 @@ def check_captions(value: object) -> Outcome[tuple[Caption, ...]]:
         maps = caption.attention
         if maps is not None and (len(maps) != len(caption.words) or not np.isfinite(maps).all()):
             return Failed("the model gave a caption without one attention map for each word for this item")
+    return Done(value)
+
+
+def check_picture(value: object) -> Outcome[DrawnPicture]:
+    """Pixels, uint8 (size, size, 3)."""
+    if not isinstance(value, DrawnPicture):
+        return Failed("the model gave something else than a picture for this item")
+    pixels = value.pixels
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[0] != pixels.shape[1] or pixels.shape[2] != 3:
+        return Failed("the model gave pixels of another shape or type than a picture's for this item")
     return Done(value)

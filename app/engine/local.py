@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from logging import getLogger
+from types import MappingProxyType
 from typing import Any, Self
 
 from app.engine.lane import Lane
@@ -25,9 +26,11 @@ from app.engine.types import (
 )
 from app.engine.workers import ModelSpec
 from models.captioning.types import CaptionerInfo
+from models.generation.types import GeneratorInfo
 from models.types import EncoderInfo
 
 _logger = getLogger(__name__)
+_ALIKE: Mapping[str, LaneLimits] = MappingProxyType({})
 
 
 class LocalEngine:
@@ -59,10 +62,13 @@ class LocalEngine:
         specs: Sequence[ModelSpec],
         *,
         limits: LaneLimits | None = None,
+        own_limits: Mapping[str, LaneLimits] = _ALIKE,
         observer: EngineObserver | None = None,
     ) -> Self:
-        """One lane for each spec, all with the same limits."""
-        return cls([Lane(spec.name, spec.build(), limits, observer=observer) for spec in specs])
+        """One lane for each spec, with ``own_limits`` where they have its name, and ``limits`` elsewhere."""
+        return cls(
+            [Lane(spec.name, spec.build(), own_limits.get(spec.name, limits), observer=observer) for spec in specs]
+        )
 
     async def start(self) -> None:
         """Load every lane's model at once, each in its own thread, and test it.
@@ -78,7 +84,7 @@ class LocalEngine:
             raise
         failure = next((each for each in results if isinstance(each, BaseException)), None)
         if failure is None:
-            failure = self._disagreement()
+            failure = self._disagreement() or self._misfit()
         if failure is not None:
             await self.stop()
             raise failure
@@ -107,6 +113,15 @@ class LocalEngine:
                 return lane.info
         if any(Operation.CAPTION in lane.operations for lane in self._lanes):
             raise UnavailableError("the captioner is not loaded")
+        return None
+
+    @property
+    def generator(self) -> GeneratorInfo | None:
+        for lane in self._lanes:
+            if isinstance(lane.info, GeneratorInfo):
+                return lane.info
+        if any(Operation.DRAW in lane.operations for lane in self._lanes):
+            raise UnavailableError("the generator is not loaded")
         return None
 
     async def submit(
@@ -156,6 +171,18 @@ class LocalEngine:
                     f"the lanes {' and '.join(lanes)} hold different models; they must hold the same"
                 )
         return None
+
+    def _misfit(self) -> UnavailableError | None:
+        """A generator that takes vectors must take those of the encoder that runs beside it."""
+        if not any(isinstance(lane.info, EncoderInfo) for lane in self._lanes):
+            return None
+        encoder, generator = self.encoder, self.generator
+        if generator is None or not generator.encoder or generator.encoder == encoder.fingerprint:
+            return None
+        return UnavailableError(
+            f"the generator {generator.name} was trained on vectors of the encoder {generator.encoder[:12]}, but the "
+            f"encoder in use is {encoder.fingerprint[:12]} ({encoder.name}); choose the one that fits the other"
+        )
 
     async def _watch(self) -> None:
         while True:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.engine.caption_worker import CaptionWorker
 from app.engine.encoder_worker import EncoderWorker
+from app.engine.generator_worker import GeneratorWorker
 from models.runtime.types import RuntimeChoice
 
 
@@ -40,3 +41,16 @@ class CaptionerSpec:
 
     def build(self) -> CaptionWorker:
         return CaptionWorker(self.captioner, self.device, self.threads)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorSpec:
+    """The recipe of a generator worker; ``generator`` is that of :func:`models.generation.loading.load_generator`."""
+
+    name: str
+    generator: str
+    device: str = "cpu"
+    threads: int = 0
+
+    def build(self) -> GeneratorWorker:
+        return GeneratorWorker(self.generator, self.device, self.threads)

@@ -12,6 +12,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args, overload
 
 from models.captioning.types import Caption, CaptionerInfo, CaptionOptions
+from models.generation.types import DrawnPicture, GeneratorInfo, PictureRequest
 from models.types import EncoderInfo, Float32Array, RecipeText, UInt8Array
 
 V_co = TypeVar("V_co", covariant=True)
@@ -24,12 +25,14 @@ class Operation(StrEnum):
     ``ENCODE_TEXT``: non-blank ``str`` -> float32 (dim,)
     ``ENCODE_RECIPE``: :class:`models.types.RecipeText` -> float32 (dim,)
     ``CAPTION``: :class:`PhotoToCaption` -> tuple of :class:`models.captioning.types.Caption`, best first
+    ``DRAW``: :class:`models.generation.types.PictureRequest` -> :class:`models.generation.types.DrawnPicture`
     """
 
     ENCODE_PIXELS = "encode_pixels"
     ENCODE_TEXT = "encode_text"
     ENCODE_RECIPE = "encode_recipe"
     CAPTION = "caption"
+    DRAW = "draw"
 
 
 EncodeOperation: TypeAlias = Literal[Operation.ENCODE_PIXELS, Operation.ENCODE_TEXT, Operation.ENCODE_RECIPE]
@@ -46,9 +49,9 @@ class PhotoToCaption:
 
 
 EncodePayload: TypeAlias = "UInt8Array | str | RecipeText"
-Payload: TypeAlias = "EncodePayload | PhotoToCaption"
-Value: TypeAlias = "Float32Array | tuple[Caption, ...]"
-ModelInfo: TypeAlias = "EncoderInfo | CaptionerInfo"
+Payload: TypeAlias = "EncodePayload | PhotoToCaption | PictureRequest"
+Value: TypeAlias = "Float32Array | tuple[Caption, ...] | DrawnPicture"
+ModelInfo: TypeAlias = "EncoderInfo | CaptionerInfo | GeneratorInfo"
 
 
 class Priority(IntEnum):
@@ -142,6 +145,11 @@ class Engine(Protocol):
         """The captioner behind ``CAPTION``; None where the settings ask for none. Raises as :attr:`encoder`."""
         ...
 
+    @property
+    def generator(self) -> GeneratorInfo | None:
+        """The generator behind ``DRAW``; None where the settings ask for none. Raises as :attr:`encoder`."""
+        ...
+
     @overload
     async def submit(
         self,
@@ -161,6 +169,16 @@ class Engine(Protocol):
         timeout_s: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
     ) -> list[Outcome[tuple[Caption, ...]]]: ...
+
+    @overload
+    async def submit(
+        self,
+        operation: Literal[Operation.DRAW],
+        items: Sequence[PictureRequest],
+        *,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> list[Outcome[DrawnPicture]]: ...
 
     async def submit(
         self,

@@ -8,6 +8,7 @@ from pydantic import ConfigDict
 
 from app.schemas.common import Response
 from models.captioning.types import CaptionStyle
+from models.generation.types import Condition
 
 
 class Service(Response):
@@ -86,6 +87,22 @@ class Captioner(Response):
     description: str
 
 
+class Generator(Response):
+    """What draws pictures, of which `sizes`. `conditions`: whether it is told vectors of the encoder whose fingerprint
+    `encoder` is, or reads text by itself; `negative`: whether it can be told what not to draw."""
+
+    name: str
+    fingerprint: str
+    encoder: str
+    sizes: list[str]
+    conditions: Condition
+    negative: bool
+    device: str
+    parameters: int
+    licence: str
+    description: str
+
+
 class Models(Response):
     model_config = ConfigDict(
         json_schema_extra={
@@ -114,6 +131,18 @@ class Models(Response):
                         "licence": "see the model card",
                         "description": "",
                     },
+                    "generator": {
+                        "name": "tastespace-pictures",
+                        "fingerprint": "0d52c8e1",
+                        "encoder": "6c1f0d1e",
+                        "sizes": ["128x128"],
+                        "conditions": "vector",
+                        "negative": True,
+                        "device": "cpu",
+                        "parameters": 10000000,
+                        "licence": "see the model card",
+                        "description": "",
+                    },
                     "lanes": [
                         {
                             "lane": "encoder",
@@ -133,6 +162,7 @@ class Models(Response):
 
     encoder: Encoder
     captioner: Captioner | None
+    generator: Generator | None
     lanes: list[Lane]
 
 

@@ -34,6 +34,7 @@ from models.captioning.types import (
     CaptionOptions,
     check_options,
 )
+from models.generation.types import DrawnPicture, GeneratorInfo, PictureRequest, PictureRequestError, check_request
 from models.types import EncoderInfo, Float32Array, ImagePreprocess, RecipeText, UInt8Array
 
 DIM = 64
@@ -130,18 +131,58 @@ def _attention(word: str, nearest: np.ndarray) -> Float32Array:
     return np.asarray(cells / cells.sum(), dtype=np.float32)
 
 
+GENERATOR = GeneratorInfo(
+    name="fake-pictures",
+    fingerprint="d" * 64,
+    encoder="f" * 64,
+    dim=DIM,
+    sizes=(32, 16),
+    conditions="vector",
+    negative=True,
+    device="cpu",
+    parameters=0,
+    licence="Apache-2.0",
+)
+
+
+def drawing_of(request: PictureRequest, info: GeneratorInfo = GENERATOR) -> DrawnPicture:
+    """Pixels in the colours of the foods that the condition names, and of others by chance: the fewer, the more the
+    picture shows what was asked for. The share of chance is 0, 0.1 ... 0.6 by the seed."""
+    check_request(info, request)
+    vector = text_vector(request.text) if request.vector is None else request.vector
+    negative = request.negative_vector
+    wanted = [food for food in COLOURS if vector @ word_vector(food) > 0.4]
+    if negative is not None:
+        wanted = [food for food in wanted if negative @ word_vector(food) < 0.4]
+    random = np.random.default_rng(request.seed)
+    palette = np.array([COLOURS[food] for food in wanted or ["rice"]], dtype=np.uint8)
+    size = (request.size, request.size)
+    asked = palette[random.integers(len(palette), size=size)]
+    chance = np.array(list(COLOURS.values()), dtype=np.uint8)[random.integers(len(COLOURS), size=size)]
+    by_chance = random.random(size) < request.truncation * (request.seed % 7) / 10
+    return DrawnPicture(np.where(by_chance[:, :, None], chance, asked), request.seed)
+
+
 class FakeEngine:
     """Implements :class:`app.engine.types.Engine`. ``gate``: when set to an unset event, work waits for it.
 
     ``unavailable`` takes down all of it, ``captioner_down`` the captioner alone; ``captioner=None`` is a service
-    whose settings ask for none. ``encoded`` has all work that was let through, captions too.
+    whose settings ask for none, and so is the generator's default. ``encoded`` has all work that was let through,
+    captions and drawings too.
     """
 
-    def __init__(self, *, fingerprint: str = "f" * 64, captioner: CaptionerInfo | None = CAPTIONER) -> None:
+    def __init__(
+        self,
+        *,
+        fingerprint: str = "f" * 64,
+        captioner: CaptionerInfo | None = CAPTIONER,
+        generator: GeneratorInfo | None = None,
+    ) -> None:
         self.saturated = False
         self.unavailable = False
         self.captioner_down = False
         self.captioner_info = captioner
+        self.generator_info = generator
         self.gate: asyncio.Event | None = None
         self.encoded: list[tuple[Operation, Payload]] = []
         self.cancelled = 0
@@ -174,6 +215,12 @@ class FakeEngine:
         if not self._started:
             raise UnavailableError("the captioner is not loaded")
         return self.captioner_info
+
+    @property
+    def generator(self) -> GeneratorInfo | None:
+        if not self._started:
+            raise UnavailableError("the generator is not loaded")
+        return self.generator_info
 
     async def submit(
         self,
@@ -208,6 +255,8 @@ class FakeEngine:
         lanes = [_lane("encoder", ready, len(self.encoded))]
         if self.captioner_info is not None:
             lanes.append(_lane("captioner", ready and not self.captioner_down, 0))
+        if self.generator_info is not None:
+            lanes.append(_lane("generator", ready, 0))
         return EngineHealth(ready=ready, lanes=tuple(lanes))
 
     def _one(self, item: Payload) -> Outcome[Any]:
@@ -218,6 +267,8 @@ class FakeEngine:
             return Failed("the recipe is unfit") if "unfit" in text else Done(text_vector(text))
         if isinstance(item, PhotoToCaption):
             return self._captions(item)
+        if isinstance(item, PictureRequest):
+            return self._drawing(item)
         return Done(pixels_vector(item))
 
     def _captions(self, item: PhotoToCaption) -> Outcome[tuple[Caption, ...]]:
@@ -225,6 +276,15 @@ class FakeEngine:
         try:
             return Done(captions_of(item.pixels, item.options, self.captioner_info))
         except CaptionOptionError as error:
+            return Failed(str(error))
+
+    def _drawing(self, item: PictureRequest) -> Outcome[DrawnPicture]:
+        assert self.generator_info is not None
+        if "undrawable" in item.text:
+            return Failed("this can't be drawn")
+        try:
+            return Done(drawing_of(item, self.generator_info))
+        except PictureRequestError as error:
             return Failed(str(error))
 
 
