@@ -131,12 +131,14 @@ def _figure_paths(files: Sequence[Path], figure: Path | None) -> dict[Path, Path
 
 
 def _load(settings: Settings) -> Captioner:
+    from app.engine.torch_worker import bound_threads
     from app.services.captioning import SWITCHED_OFF
     from app.settings import NO_MODEL
     from models.captioning.loading import load_captioner
 
     if settings.captioner == NO_MODEL:
         raise CommandError(f"{SWITCHED_OFF}, or choose one with --captioner")
+    bound_threads(settings.threads or 0)
     return load_captioner(settings.captioner, settings.device)
 
 
@@ -185,14 +187,10 @@ def _open(file: Path, spec: ImagePreprocess, limits: PictureLimits) -> _Photo:
 
 
 def _draw(path: Path, photo: _Photo, best: Caption) -> None:
-    from io import BytesIO
-
-    from models.captioning.figure import attention_figure
+    from models.captioning.figure import attention_figure, to_png
     from models.files import write_file
 
-    buffer = BytesIO()
-    attention_figure(photo.panel, best, region=photo.region).save(buffer, "PNG")
-    write_file(path, buffer.getvalue())
+    write_file(path, to_png(attention_figure(photo.panel, best, region=photo.region)))
 
 
 def _print(result: _Result) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from io import BytesIO
 
 from PIL import Image
 
@@ -15,7 +14,7 @@ from app.services.query import Item, Photo
 from app.services.resources import Resources
 from app.services.timings import Timings
 from index.types import BlobMissingError, Kind
-from models.captioning.figure import attention_figure, panel_photo
+from models.captioning.figure import attention_figure, panel_photo, to_png
 from models.captioning.types import (
     Caption,
     CaptionerInfo,
@@ -148,6 +147,4 @@ def _decode(data: bytes, limits: PictureLimits, spec: ImagePreprocess, panel: bo
 
 
 def _draw(panel: Image.Image, caption: Caption, region: Region) -> bytes:
-    buffer = BytesIO()
-    attention_figure(panel, caption, region=region).save(buffer, "PNG")
-    return buffer.getvalue()
+    return to_png(attention_figure(panel, caption, region=region))

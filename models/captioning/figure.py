@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from io import BytesIO
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -21,6 +22,7 @@ _LABEL = 34
 _FONT_SIZES = range(22, 12, -2)
 _DARKEST = 0.12  # what is left of the light where the model didn't look: enough to tell the place
 _PAPER, _INK = "white", "black"
+_PNG_LEVEL = 3  # a third of the time of Pillow's 6, for a twentieth more bytes
 
 
 def panel_photo(photo: Image.Image, panel: int = PANEL) -> Image.Image:
@@ -80,6 +82,13 @@ def attention_figure(
         word, font = _fitting(caption.words[place - 1].text, cell[0] - _GAP)
         draw.text((left + cell[0] / 2, top + small.height + _LABEL / 2), word, _INK, font, anchor="mm")
     return sheet
+
+
+def to_png(figure: Image.Image) -> bytes:
+    """A figure as the bytes of a file."""
+    buffer = BytesIO()
+    figure.save(buffer, "PNG", compress_level=_PNG_LEVEL)
+    return buffer.getvalue()
 
 
 def _checked_maps(caption: Caption) -> Float32Array:

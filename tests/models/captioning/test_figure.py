@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from models.captioning.figure import PANEL, attention_figure, panel_photo
+from models.captioning.figure import PANEL, attention_figure, panel_photo, to_png
 from models.captioning.types import Caption, CaptionedWord, CaptionOptionError
 from models.preprocess import Region
 from models.types import Float32Array, UInt8Array
@@ -160,3 +162,10 @@ def test_what_can_not_be_drawn_is_refused() -> None:
         attention_figure(WHITE_PHOTO, _caption("a", maps=np.full((1, 2, 2), np.nan, dtype=np.float32)))
     with pytest.raises(ValueError, match="at least 1"):
         attention_figure(WHITE_PHOTO, _caption("a"), columns=0)
+
+
+def test_the_file_of_a_figure_holds_its_pixels() -> None:
+    figure = attention_figure(WHITE_PHOTO, _caption("a"))
+    with Image.open(BytesIO(to_png(figure))) as read:
+        assert read.format == "PNG"
+        assert read.tobytes() == figure.tobytes()
