@@ -3,9 +3,6 @@
 What a model is taught with, the words before being right, is not what it meets when it writes. Here it writes, and
 each caption that it draws is made more likely by as much as it scores above the others drawn of the same photo, or
 less likely by as much as it falls short (Luo 2020, "A better variant of self-critical sequence training").
-
-The paper's own baseline, the greedy caption, is better than nearly all that a smoothed model draws: all of it is then
-made less likely, which has no bound, and the model came apart in the second epoch (models/RESULTS.md).
 """
 
 from __future__ import annotations
@@ -114,8 +111,10 @@ def self_critical_loss(
     inputs = torch.cat([several.unsqueeze(-1), drawn[:, :, :-1]], dim=2)
     logits = decoder.logits(decoder(memory, inputs).outputs)
     gains = _masked(logits, never).log_softmax(dim=-1).gather(-1, drawn.clamp_min(END).unsqueeze(-1)).squeeze(-1)
-    written = drawn != PAD
-    loss = -(advantage * gains)[written].mean()
+    # An end that the limit set was not drawn. Captions that are too long score badly: to blame the end for it would
+    # make ends less likely, and captions longer still, until none ended.
+    written = (drawn != PAD)[:, :, :max_words]
+    loss = -(advantage * gains[:, :, :max_words])[written].mean()
     return loss, {"reward": float(rewards.mean())}
 
 

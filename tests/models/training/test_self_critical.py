@@ -68,6 +68,21 @@ def test_a_caption_is_held_to_the_others_of_its_photo() -> None:
     assert above_others(rewards).dtype == np.float32
 
 
+def test_an_end_that_the_limit_set_is_not_blamed(decoder: AttentionDecoder) -> None:
+    """With room for one word each caption is its word: the end after it was not drawn."""
+    starts, photos = torch.full((2, 1), VOCABULARY.start("general")), np.array([0, 1])
+    reward, memory = CaptionReward(STYLES), _memory(decoder, 2)
+    torch.manual_seed(0)
+    drawn = draw(decoder, memory, starts.expand(-1, 8), NEVER, 1)
+    torch.manual_seed(0)
+    loss, _ = self_critical_loss(decoder, memory, starts, VOCABULARY, reward, photos, samples=8, max_words=1)
+    scores, _, _ = decoder.step(memory, decoder.first_state(memory, 8), starts.expand(-1, 8))
+    scores[..., list(NEVER)] = -torch.inf
+    gains = scores.log_softmax(-1).gather(-1, drawn[:, :, :1]).squeeze(-1)
+    above = above_others(reward([[VOCABULARY.decode(c) for c in photo] for photo in drawn.tolist()], photos))
+    torch.testing.assert_close(loss, -(torch.from_numpy(above) * gains).mean())
+
+
 class _Same(CaptionReward):
     def __init__(self) -> None:
         super().__init__(STYLES)
