@@ -11,6 +11,7 @@ import typer
 from app.cli.arithmetic import arithmetic
 from app.cli.captions_eval import captions
 from app.cli.common import DeviceOption, EncoderOption, RuntimeOption, load_encoder, load_settings, stderr, stdout
+from app.cli.generator_eval import generator
 from app.cli.progress import StageProgress
 from app.cli.reasoning_eval import reasoning
 
@@ -27,6 +28,7 @@ def _group() -> None:
 
 app.command("arithmetic")(arithmetic)
 app.command("captions")(captions)
+app.command("generator")(generator)
 app.command("reasoning")(reasoning)
 
 
