@@ -13,7 +13,6 @@ import typer
 
 from app.cli.common import DeviceOption, EncoderOption, RuntimeOption, load_encoder, load_settings, stderr, stdout
 from app.cli.progress import StageProgress
-from models.captioning.loading import DEFAULT_CAPTIONER
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -43,7 +42,7 @@ def captions(
             "--captioner",
             help="tastespace-captions, tell:FOLDER or just FOLDER, huggingface:NAME_OR_FOLDER, coca:MODEL/PRETRAINED.",
         ),
-    ] = DEFAULT_CAPTIONER,
+    ] = "tastespace-captions",
     neighbours: Annotated[bool, typer.Option(help="Measure the captions of the nearest training photos, too.")] = True,
     cache: Annotated[
         Path | None,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from models.captioning.decoder import AttentionDecoder
 from models.captioning.search import Hypothesis, SearchSettings, beam_search
@@ -124,7 +125,7 @@ class TellCaptioner:
         most = max(1, _CAPTIONS_PER_BATCH // options.beams)
         for start in range(0, len(maps), most):
             memory = self.decoder.memory(torch.from_numpy(maps[start : start + most]).to(self._device))
-            for found in beam_search(self.decoder, memory, token, settings, never):
+            for found in beam_search(self.decoder, memory, token, settings, never, limit=no_echo):
                 yield self._captions(found[: options.num_captions], style, options.attention)
 
     def _captions(self, found: Sequence[Hypothesis], style: CaptionStyle, attention: bool) -> list[Caption]:
@@ -144,3 +145,9 @@ class TellCaptioner:
                 )
             )
         return captions
+
+
+def no_echo(gains: Tensor, words: Tensor) -> None:
+    """A :data:`models.captioning.search.Limit`: no word twice in a row ("roast roast chicken")."""
+    if words.shape[2]:
+        gains.scatter_(2, words[:, :, -1:], -torch.inf)
