@@ -153,7 +153,7 @@ def test_splits_that_cannot_be_measured(data: Path, cache: Path, split: str) -> 
 
 
 @pytest.mark.parametrize("values", [{"pictures": 1}, {"candidates": 0}, {"seed": -1}])
-def test_options_out_of_range(values: dict[str, int]) -> None:
+def test_options_out_of_range(values: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be at least"):
         GeneratorEvaluation(**values)
 
@@ -230,7 +230,8 @@ def test_the_backbone_is_lite2_and_the_shipped_encoder_stands_on_another() -> No
     backbone = LiteBackbone()
     pixels = np.stack([np.asarray(plate(colour, size=(64, 64))) for colour in ("red", "green", "blue")])
     rows = backbone.features(pixels)
-    assert (rows.shape, rows.dtype, backbone.name) == ((3, backbone.width), np.float32, "tf_efficientnet_lite2")
+    assert (rows.shape, backbone.name) == ((3, backbone.width), "tf_efficientnet_lite2")
+    assert rows.dtype == np.float32
     assert backbone.features(pixels[1:])[0] == pytest.approx(rows[1], abs=1e-4)
     assert np.linalg.norm(rows[0] - rows[1]) > 1
     assert np.linalg.norm(backbone.sentences(["tomato soup"]), axis=1) == pytest.approx(1, abs=1e-5)
