@@ -79,7 +79,8 @@ def reasoning(
     with StageProgress(stderr()) as progress:
         if data:
             from models.evaluation.reasoning import evaluate_reasoning
-            from models.reasoning.loading import load_attention_reasoner, load_reasoner
+            from models.reasoning.attend import load_attention_reasoner
+            from models.reasoning.loading import load_reasoner
 
             model = load_reasoner(reasoner, settings.device)
             asked = None if question_only is None else load_attention_reasoner(question_only, settings.device)

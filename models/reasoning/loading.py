@@ -1,21 +1,15 @@
-"""From a setting to a ready reasoner."""
+"""From a setting to a loaded reasoner. Importing this module imports no torch; loading does."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
-from models.captioning.vision import MapTower
-from models.joint.loading import parse_device
-from models.reasoning.network import ReasoningNetwork
-from models.reasoning.reasoner import AttentionReasoner
 from models.reasoning.types import Reasoner, ReasonerUnavailableError
-from models.reasoning.weights import REMEDY, SHIPPED_ANSWERS, ReasonerManifest, load_reasoner_weights
-from models.types import EncoderUnavailableError
 
 DEFAULT_REASONER = "tastespace-answers"
+#: The reasoner that ships with the code.
+SHIPPED_ANSWERS = Path(__file__).parent.parent / "weights" / DEFAULT_REASONER
 
 
 def load_reasoner(spec: str = DEFAULT_REASONER, device: str = "cpu") -> Reasoner:
@@ -30,53 +24,16 @@ def load_reasoner(spec: str = DEFAULT_REASONER, device: str = "cpu") -> Reasoner
         ReasonerUnavailableError: with one sentence that says what is missing.
     """
     kind, _, rest = spec.partition(":")
-    if spec == DEFAULT_REASONER:
-        return load_attention_reasoner(SHIPPED_ANSWERS, device)
-    if kind == "attend" and rest:
-        return load_attention_reasoner(Path(rest), device)
+    if spec == DEFAULT_REASONER or (kind == "attend" and rest):
+        import_module("models.libraries")  # before all else, see there
+        from models.reasoning.attend import load_attention_reasoner
+
+        return load_attention_reasoner(SHIPPED_ANSWERS if spec == DEFAULT_REASONER else Path(rest), device)
     if kind == "huggingface" and rest:
+        import_module("models.libraries")  # before all else, see there
         from models.reasoning.huggingface import load_huggingface_reasoner
 
         return load_huggingface_reasoner(rest, device)
     raise ReasonerUnavailableError(
         f"no reasoner is called {spec!r}; use {DEFAULT_REASONER}, attend:FOLDER or huggingface:NAME"
     )
-
-
-def load_attention_reasoner(folder: Path = SHIPPED_ANSWERS, device: str = "cpu") -> AttentionReasoner:
-    """The reasoner whose trained weights lie in ``folder``.
-
-    Raises:
-        ReasonerUnavailableError: weights, backbone or device are missing, changed or don't fit each other.
-    """
-    weights = load_reasoner_weights(folder)
-    manifest = weights.manifest
-    try:
-        where = parse_device(device)
-        tower = MapTower(manifest.vision, weights.tower)
-        if tower.width != manifest.network.features:
-            raise ValueError(f"the map has {tower.width} channels, the network takes {manifest.network.features}")
-        network = ReasoningNetwork(manifest.network)
-        network.load_state_dict(dict(weights.network))
-    except EncoderUnavailableError as error:
-        raise ReasonerUnavailableError(str(error)) from error
-    except (RuntimeError, ValueError) as error:
-        raise ReasonerUnavailableError(
-            f"the weights in {folder} don't fit their own configuration: {error}; {REMEDY}"
-        ) from error
-    return AttentionReasoner(
-        tower.to(where),
-        network.to(where),
-        weights.vocabulary,
-        manifest.calibration,
-        name=manifest.model,
-        fingerprint=reasoner_fingerprint(manifest),
-        licence=manifest.licence,
-        description=str(manifest.training.get("data", "")),
-    )
-
-
-def reasoner_fingerprint(manifest: ReasonerManifest) -> str:
-    """Hex sha256 over weights, vocabulary, tower, shape, preprocessing and calibration: equal ones answer alike."""
-    record = {name: value for name, value in asdict(manifest).items() if name not in ("training", "metrics", "licence")}
-    return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()

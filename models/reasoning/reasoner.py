@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -75,7 +76,9 @@ class AttentionReasoner:
             raise ValueError(f"there are {len(pixels)} pictures, but {len(questions)} questions")
         asked = [check_question(question) for question in questions]
         check_answer_options(self._info, options)
-        return self.answer_maps(self.feature_maps(pixels), range(len(asked)), asked, options)
+        # A photo that is asked several questions is looked at once.
+        rows, photos = _distinct(pixels)
+        return self.answer_maps(self.feature_maps(pixels[rows]), photos, asked, options)
 
     @torch.inference_mode()
     def feature_maps(self, pixels: UInt8Array) -> Float32Array:
@@ -156,3 +159,10 @@ class AttentionReasoner:
             unknown_words=vocabulary.unknown_words(question),
             attention=attention,
         )
+
+
+def _distinct(pixels: UInt8Array) -> tuple[list[int], list[int]]:
+    """The rows of different pictures, each by where it is first; and for every row, which of these it is."""
+    places: dict[bytes, int] = {}
+    photos = [places.setdefault(hashlib.sha256(each.tobytes()).digest(), len(places)) for each in pixels]
+    return [photos.index(place) for place in range(len(places))], photos

@@ -21,8 +21,6 @@ from models.reasoning.vocabulary import ReasoningVocabulary
 from models.weight_folder import WEIGHTS_FILE, WeightFolder, pack, part_of
 
 VOCABULARY_FILE = "vocabulary.json"
-#: The reasoner that ships with the code.
-SHIPPED_ANSWERS = Path(__file__).parent.parent / "weights" / "tastespace-answers"
 REMEDY = "make one with `tastespace train reasoner`"
 _NETWORK, _TOWER = "network.", "trunk."
 

@@ -10,9 +10,10 @@ from tests.paths import REPOSITORY
 PROGRAM = """
 import sys, threading
 from models.captioning.loading import load_captioner
+from models.reasoning.loading import load_reasoner
 from models.registry import load_encoder
 
-together = threading.Barrier(2)
+together = threading.Barrier(3)
 said = []
 
 def load(loader, spec):
@@ -25,6 +26,7 @@ def load(loader, spec):
 threads = [
     threading.Thread(target=load, args=(load_encoder, "lite:nowhere")),
     threading.Thread(target=load, args=(load_captioner, "tell:nowhere")),
+    threading.Thread(target=load, args=(load_reasoner, "attend:nowhere")),
 ]
 for each in threads:
     each.start()
@@ -35,9 +37,13 @@ print(*sorted(said), sep="\\n")
 
 
 def test_threads_that_load_different_models_at_once_do_not_meet_half_imported_libraries() -> None:
-    """Both get as far as the folder that is not there."""
+    """All get as far as the folder that is not there."""
     run = subprocess.run([sys.executable, "-c", PROGRAM], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     said = run.stdout.splitlines()
-    assert [line.split(":")[0] for line in said] == ["CaptionerUnavailableError", "EncoderUnavailableError"], said
+    assert [line.split(":")[0] for line in said] == [
+        "CaptionerUnavailableError",
+        "EncoderUnavailableError",
+        "ReasonerUnavailableError",
+    ], said
     assert all("nowhere" in line for line in said)

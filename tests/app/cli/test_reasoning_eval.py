@@ -25,7 +25,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
     monkeypatch.setattr("shutil.which", lambda name, *more: None if name == "java" else found(name, *more))
     monkeypatch.setattr("models.reasoning.loading.load_reasoner", lambda *_: ColourReasoner())
-    monkeypatch.setattr("models.reasoning.loading.load_attention_reasoner", alone)
+    monkeypatch.setattr("models.reasoning.attend.load_attention_reasoner", alone)
     monkeypatch.setattr("models.captioning.loading.load_captioner", lambda *_: ColourCaptioner())
     monkeypatch.setattr("models.registry.load_encoder", lambda spec, **_: NumberEncoder())
     return calls

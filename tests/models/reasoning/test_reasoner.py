@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from models.captioning.vision import MapTower
+from models.reasoning.attend import load_attention_reasoner
 from models.reasoning.calibration import Calibration
-from models.reasoning.loading import load_attention_reasoner
 from models.reasoning.reasoner import AttentionReasoner
 from models.reasoning.types import AnswerOptionError, AnswerOptions, QuestionError
 from models.types import UInt8Array
@@ -105,3 +105,21 @@ def test_the_question_alone_has_no_map(tmp_path: Path, pixels: UInt8Array) -> No
     assert found[0] == found[1]
     with pytest.raises(AnswerOptionError, match="attention"):
         blind.answer_pixels(pixels[:1], ["is it rice?"], AnswerOptions(attention=True))
+
+
+def test_a_photo_that_is_asked_several_questions_is_looked_at_once(
+    reasoner: AttentionReasoner, pixels: UInt8Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    feature_maps = reasoner.feature_maps
+    monkeypatch.setattr(reasoner, "feature_maps", lambda photos: looked.append(len(photos)) or feature_maps(photos))
+    rows = [1, 0, 1, 2, 0, 1]
+    options = AnswerOptions(top_k=3, attention=True)
+    together = reasoner.answer_pixels(pixels[rows], _QUESTIONS, options)
+    assert looked == [3]
+    for row, question, found in zip(rows, _QUESTIONS, together, strict=True):
+        (alone,) = reasoner.answer_pixels(pixels[row : row + 1], [question], options)
+        assert [each.text for each in alone.answers] == [each.text for each in found.answers]
+        assert found.attention is not None
+        assert alone.attention is not None
+        np.testing.assert_allclose(alone.attention, found.attention, rtol=1e-4)

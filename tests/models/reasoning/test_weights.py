@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from models.reasoning.loading import load_attention_reasoner, load_reasoner
+from models.reasoning.attend import load_attention_reasoner
+from models.reasoning.loading import load_reasoner
 from models.reasoning.types import ReasonerUnavailableError
 from models.reasoning.weights import VOCABULARY_FILE, load_reasoner_weights
 from models.weight_folder import MANIFEST_FILE, WEIGHTS_FILE

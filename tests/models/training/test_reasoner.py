@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from models.data import DataError
 from models.photos import open_photo
 from models.preprocess import to_pixels
-from models.reasoning.loading import load_attention_reasoner
+from models.reasoning.attend import load_attention_reasoner
 from models.reasoning.network import Fusion, Inputs
 from models.reasoning.types import AnswerOptions
 from models.training.joint import TrainingProgress
