@@ -15,8 +15,11 @@ RESERVED_IDS: frozenset[str] = frozenset(
         "analogy",
         "assets",
         "cancel",
+        "captions",
         "docs",
         "file",
+        "files",
+        "generations",
         "healthz",
         "images",
         "imports",
@@ -30,6 +33,7 @@ RESERVED_IDS: frozenset[str] = frozenset(
         "problems",
         "readyz",
         "recipes",
+        "results",
         "search",
         "similar",
         "tags",
@@ -78,3 +82,9 @@ class Addresses:
 
     def job(self, job_id: str) -> str:
         return f"{self._root}/v1/jobs/{quote(job_id, safe='')}"
+
+    def drawn_file(self, name: str) -> str:
+        return f"{self._root}/v1/images/generations/files/{quote(name, safe='')}"
+
+    def drawing_result(self, job_id: str) -> str:
+        return f"{self._root}/v1/images/generations/results/{quote(job_id, safe='')}"

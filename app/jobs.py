@@ -1,4 +1,5 @@
-"""Imports in the background: queued in the catalogue's database, run one at a time, taken up again after a restart."""
+"""Work in the background: queued in the catalogue's database, run one of a kind at a time, taken up again after a
+restart."""
 
 from __future__ import annotations
 
@@ -10,28 +11,24 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 from app.engine.types import EngineError
-from app.importers.base import ImportProblem, ImportSourceError
-from app.importers.run import ImportReport, run_import
+from app.importers.base import ImportSourceError
+from app.job_runs import DRAWING, IMPORT, KINDS, DrawingRun, ImportRun, JobRun
 from app.problems import Problem
-from app.services.auto_captions import require_models
+from app.services.drawing import Drawing
+from app.services.generation import PictureGeneration
 from app.services.ingest import Ingest
-from app.services.items import AutoCaptions, Automatic, AutoTags
+from app.services.items import Automatic
 from app.services.resources import Resources
-from app.settings import Settings
-from index.jobs import Job, JobError, JobPage, JobState, JobStore, Progress
+from index.jobs import Job, JobError, JobPage, JobState, JobStore
 from index.types import IndexRoomError, JsonValue, LeaseLostError
-from models.captioning.types import RequestedStyle
 from models.types import ModelError
 
 logger = logging.getLogger(__name__)
 
-IMPORT = "import"
 _LEASE_S = 20.0
 _HEARTBEAT_S = 1.0
 _POLL_S = 5.0
@@ -39,62 +36,24 @@ _LEFTOVER_AGE_S = 24 * 3600.0
 _NOTHING = Automatic()
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """Where an import goes, as :func:`run_import` wants it."""
-
-    settings: Settings
-    ingest: Ingest
-
-
-@dataclass(slots=True)
-class _Run:
-    """A job under way in this process."""
-
-    job: Job
-    report: ImportReport = field(default_factory=ImportReport)
-    problems: list[JobError] = field(default_factory=list)
-    cancel: bool = False
-
-    def on_progress(self, report: ImportReport) -> None:
-        self.report = report
-
-    def on_problem(self, problem: ImportProblem) -> None:
-        self.problems.append(JobError(problem.source, problem.detail))
-
-    def progress(self) -> Progress:
-        report = self.report
-        return Progress(
-            done=report.done,
-            total=report.total or None,
-            created=report.created,
-            updated=report.updated,
-            unchanged=report.unchanged,
-            failed=report.failed,
-        )
-
-
 class JobRunner:
     """Runs the jobs of a store. :meth:`start` and :meth:`stop` belong to one event loop."""
 
-    def __init__(self, store: JobStore, resources: Resources, ingest: Ingest) -> None:
+    def __init__(self, store: JobStore, resources: Resources, ingest: Ingest, generation: PictureGeneration) -> None:
         self._store, self._resources = store, resources
-        self._target = _Target(resources.settings, ingest)
+        self._ingest, self._generation = ingest, generation
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._wake = {kind: asyncio.Event() for kind in KINDS}
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to work on what is queued, and on what a runner that died left behind."""
-        self._task = asyncio.create_task(self._work(), name="jobs")
+        self._tasks = [asyncio.create_task(self._work(kind), name=f"jobs-{kind}") for kind in KINDS]
 
     async def stop(self) -> None:
-        """Give a running job back to the queue."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        """Give running jobs back to the queue."""
+        tasks, self._tasks = self._tasks, []
+        await asyncio.gather(*(_end(task) for task in tasks))
 
     # --- for handlers -----------------------------------------------------------------------------------
 
@@ -119,9 +78,11 @@ class JobRunner:
             "auto_captions": captions is not None,
             "auto_captions_style": None if captions is None else captions.style,
         }
-        job = await self._resources.executors.write(self._store.create, IMPORT, params)
-        self._wake.set()
-        return job
+        return await self._submit(IMPORT, params)
+
+    async def submit_drawing(self, drawing: Drawing, *, name: str) -> Job:
+        """Queue pictures to be drawn; ``name`` is what the job is said to be about."""
+        return await self._submit(DRAWING, {"name": name, "drawing": drawing.to_json()})
 
     async def get(self, job_id: str) -> Job:
         """Raises UnknownJobError."""
@@ -142,18 +103,23 @@ class JobRunner:
             await self._clean(job)
         return job
 
+    async def _submit(self, kind: str, params: dict[str, JsonValue]) -> Job:
+        job = await self._resources.executors.write(self._store.create, kind, params)
+        self._wake[kind].set()
+        return job
+
     # --- the loop ---------------------------------------------------------------------------------------
 
-    async def _work(self) -> None:
-        database = self._resources.executors.database
-        swept = False
+    async def _work(self, kind: str) -> None:
+        database, wake = self._resources.executors.database, self._wake[kind]
+        swept = kind != IMPORT
         while True:
-            self._wake.clear()
+            wake.clear()
             try:
                 if not swept:
                     await database(self.sweep_uploads)
                     swept = True
-                job = await self._resources.executors.write(self._store.claim, self._owner, _LEASE_S, kinds=[IMPORT])
+                job = await self._resources.executors.write(self._store.claim, self._owner, _LEASE_S, kinds=[kind])
                 if job is not None:
                     await self._run(job)
                     continue
@@ -164,11 +130,11 @@ class JobRunner:
                 logger.exception("the job runner met an error; it goes on")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_S):
-                    await self._wake.wait()
+                    await wake.wait()
 
     async def _run(self, job: Job) -> None:
-        run = _Run(job)
-        work = asyncio.create_task(self._import(run))
+        run = self._begin(job)
+        work = asyncio.create_task(self._perform(run))
         beat = asyncio.create_task(self._heartbeat(run))
         try:
             await asyncio.wait((work, beat), return_when=asyncio.FIRST_COMPLETED)
@@ -193,34 +159,24 @@ class JobRunner:
         except LeaseLostError as error:
             logger.warning("%s", error)
 
-    async def _import(self, run: _Run) -> tuple[JobState, str]:
-        params = run.job.params
-        format_name = params.get("format")
-        automatic = _automatic(params)
+    def _begin(self, job: Job) -> JobRun:
+        if job.kind == DRAWING:
+            return DrawingRun(job, self._generation)
+        return ImportRun(job, self._resources, self._ingest)
+
+    async def _perform(self, run: JobRun) -> tuple[JobState, str]:
         try:
-            # A job may be taken up by a process with other models.
-            require_models(automatic, self._resources)
-            report = await run_import(
-                Path(str(params["path"])),
-                self._target,
-                on_progress=run.on_progress,
-                on_problem=run.on_problem,
-                should_cancel=lambda: run.cancel,
-                format=str(format_name) if format_name else None,
-                automatic=automatic,
-            )
+            return await run.work()
         except (ImportSourceError, EngineError, IndexRoomError, ModelError, Problem) as error:
-            return JobState.FAILED, str(error).replace(str(params["path"]), str(params["name"]))
+            return JobState.FAILED, run.told(error)
         except OSError as error:
-            return JobState.FAILED, f"the import could not go on: {error.strerror or error}"
+            return JobState.FAILED, f"the {run.job.kind} could not go on: {error.strerror or error}"
         except Exception:
             error_id = uuid.uuid4().hex
-            logger.exception("import %s failed (%s)", run.job.id, error_id)
+            logger.exception("%s %s failed (%s)", run.job.kind, run.job.id, error_id)
             return JobState.FAILED, f"something went wrong on our side; it was logged as {error_id}"
-        run.report = report
-        return (JobState.CANCELLED if report.cancelled else JobState.SUCCEEDED), report.source
 
-    async def _heartbeat(self, run: _Run) -> None:
+    async def _heartbeat(self, run: JobRun) -> None:
         while True:
             await asyncio.sleep(_HEARTBEAT_S)
             try:
@@ -236,7 +192,7 @@ class JobRunner:
                 continue
             run.cancel = run.cancel or job.cancel_requested
 
-    async def _report(self, run: _Run) -> None:
+    async def _report(self, run: JobRun) -> None:
         """Store the problems met since the last time."""
         problems, run.problems = run.problems, []
         if problems:
@@ -266,14 +222,6 @@ class JobRunner:
         if job.params.get("uploaded"):
             path = Path(str(job.params["path"]))
             await self._resources.executors.database(path.unlink, missing_ok=True)
-
-
-def _automatic(params: Mapping[str, JsonValue]) -> Automatic:
-    """What the job was submitted with; jobs of earlier versions may know nothing of it."""
-    least, style = params.get("auto_tags_min"), params.get("auto_captions_style")
-    tags = AutoTags(float(least) if isinstance(least, int | float) else None)
-    captions = AutoCaptions(next((each for each in get_args(RequestedStyle) if each == style), "auto"))
-    return Automatic(tags if params.get("auto_tags") else None, captions if params.get("auto_captions") else None)
 
 
 async def _end(task: asyncio.Task[object]) -> None:

@@ -24,6 +24,8 @@ from app.jobs import JobRunner
 from app.metrics import Metrics
 from app.observability import configure_logging
 from app.services.captioning import Captioning
+from app.services.drawn_files import DrawnFiles
+from app.services.generation import PictureGeneration
 from app.services.ingest import Ingest
 from app.services.library import Library, Thumbnails
 from app.services.resources import Resources
@@ -99,6 +101,7 @@ class Runtime:
     library: Library
     tagging: Tagging
     captioning: Captioning
+    drawing: PictureGeneration
 
     @classmethod
     @asynccontextmanager
@@ -143,7 +146,8 @@ class Runtime:
             maintenance = asyncio.create_task(_maintain(resources), name="maintenance")
             stack.push_async_callback(_cancelled, maintenance)
             ingest = Ingest(resources)
-            jobs = JobRunner(JobStore(catalogue.database), resources, ingest)
+            drawing = PictureGeneration(resources, ingest)
+            jobs = JobRunner(JobStore(catalogue.database), resources, ingest, drawing)
             runtime = cls(
                 resources=resources,
                 jobs=jobs,
@@ -152,6 +156,7 @@ class Runtime:
                 library=Library(resources),
                 tagging=Tagging(resources),
                 captioning=Captioning(resources),
+                drawing=drawing,
             )
             stack.push_async_callback(jobs.stop)
             yield runtime
@@ -252,10 +257,18 @@ async def _maintain(resources: Resources) -> None:
     while True:
         await asyncio.sleep(interval)
         await resources.executors.database(_save, resources.replica)
+        await resources.executors.database(_sweep_drawn, resources.settings)
         since_sweep += interval
         if since_sweep >= _SWEEP_INTERVAL_S:
             since_sweep = 0.0
             await resources.executors.database(_sweep, resources)
+
+
+def _sweep_drawn(settings: Settings) -> None:
+    try:
+        DrawnFiles(settings.drawn_dir, settings.drawn_lifetime_s).sweep()
+    except OSError as error:
+        logger.warning("drawn pictures could not be swept: %s", error)
 
 
 def _sweep(resources: Resources) -> None:

@@ -60,6 +60,9 @@ def strict_json(data: bytes, field: str = "body") -> object:
     except ValueError as error:
         raise field_problem(field, f"this is not valid JSON: {error}") from None
     if _SUSPECT_ESCAPE.search(data) or b"\x00" in data:
+        for name, member in value.items() if isinstance(value, dict) else ():
+            _check_text(name, field)
+            _check_text(member, name if field == "body" else f"{field}.{name}")
         _check_text(value, field)
     return value
 

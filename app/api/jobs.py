@@ -12,9 +12,10 @@ from app.api.deps import CursorQuery, LimitQuery, RuntimeDep
 from app.api.openapi import problems
 from app.api.present import addresses, next_page
 from app.ids import Addresses
+from app.job_runs import DRAWING
 from app.problems import field_problem
 from app.schemas.jobs import JobErrorOut, JobOut, JobPageOut, ProgressOut
-from index.jobs import Job, JobError
+from index.jobs import Job, JobError, JobState
 
 router = APIRouter(prefix="/jobs", tags=["imports"])
 
@@ -76,6 +77,13 @@ async def delete_job(request: Request, runtime: RuntimeDep, job_id: JobIdPath) -
     return job_out(await runtime.jobs.cancel(job_id), (), addresses(request))
 
 
+def _links(job: Job, where: Addresses) -> dict[str, str]:
+    links = {"self": where.job(job.id)}
+    if job.kind == DRAWING and job.state is JobState.SUCCEEDED:
+        links["result"] = where.drawing_result(job.id)
+    return links
+
+
 def job_out(job: Job, errors: Sequence[JobError], where: Addresses) -> JobOut:
     progress = job.progress
     return JobOut(
@@ -100,5 +108,5 @@ def job_out(job: Job, errors: Sequence[JobError], where: Addresses) -> JobOut:
         updated_at=job.updated_at,
         started_at=job.started_at,
         finished_at=job.finished_at,
-        links={"self": where.job(job.id)},
+        links=_links(job, where),
     )

@@ -70,3 +70,10 @@ def _parse(part: str) -> _MediaRange | None:
                 return None
             weight = float(value)
     return _MediaRange(name.lower(), weight)
+
+
+def prefers(request: Request, preference: str) -> bool:
+    """Whether the ``Prefer`` header (RFC 7240) names a preference, in whatever case and with whatever parameters."""
+    header = ", ".join(request.headers.getlist("prefer"))
+    named = (part.partition(";")[0].partition("=")[0].strip().lower() for part in header.split(","))
+    return preference in named

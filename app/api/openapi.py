@@ -16,6 +16,7 @@ from app.schemas.arithmetic import QueryIn
 from app.schemas.captioning import CaptionPhoto
 from app.schemas.common import ProblemDetails
 from app.schemas.filters import FilterIn
+from app.schemas.generation import DrawPictures
 from app.schemas.images import ImageFields, ImageIn, ImagePatch
 from app.schemas.jobs import FolderImport
 from app.schemas.recipes import RecipeFields, RecipeIn, RecipePatch
@@ -38,6 +39,7 @@ _HAND_READ_BODIES: tuple[type[BaseModel], ...] = (
     FolderImport,
     TagPhoto,
     CaptionPhoto,
+    DrawPictures,
 )
 
 TAGS = (
@@ -46,6 +48,7 @@ TAGS = (
     {"name": "images", "description": "Photos, their files and thumbnails."},
     {"name": "tags", "description": "Tags of photos, and those of the catalogue."},
     {"name": "captions", "description": "Captions of photos, and where the model looked for each word."},
+    {"name": "generations", "description": "Pictures of what a text or a recipe says."},
     {"name": "ingredients", "description": "Which ingredients are alike, by word vectors."},
     {"name": "imports", "description": "Bring whole collections in, in the background."},
     {"name": "system", "description": "Health, models, metrics."},

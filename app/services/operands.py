@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.engine.types import Done, EncodeOperation, EncodePayload, Operation
+from app.engine.types import Done, EncodeOperation, EncodePayload, Operation, Priority
 from app.pictures import PictureError, PictureLimits, decode
 from app.problems import Problem, as_problem, field_problem, place_problem
 from app.services.drafts import recipe_text
@@ -40,7 +40,9 @@ class Operands:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
 
-    async def resolve(self, terms: Sequence[QueryTerm], timings: Timings) -> Resolved:
+    async def resolve(
+        self, terms: Sequence[QueryTerm], timings: Timings, priority: Priority = Priority.INTERACTIVE
+    ) -> Resolved:
         """Raises as :meth:`app.services.search.Search.find` says."""
         items: dict[int, Item] = {}
         photos: dict[int, bytes] = {}
@@ -66,7 +68,9 @@ class Operands:
             Operation.ENCODE_TEXT: texts,
             Operation.ENCODE_RECIPE: recipes,
         }
-        vectors = {place: item.vector for place, item in stored.items()} | await self._encode(work, terms, timings)
+        vectors = {place: item.vector for place, item in stored.items()} | await self._encode(
+            work, terms, timings, priority
+        )
         images = photos.keys() | {place for place, item in stored.items() if item.kind is Kind.IMAGE}
         return Resolved(
             tuple(
@@ -125,15 +129,18 @@ class Operands:
         work: Mapping[EncodeOperation, Mapping[int, EncodePayload]],
         terms: Sequence[QueryTerm],
         timings: Timings,
+        priority: Priority,
     ) -> dict[int, Float32Array]:
         jobs = {operation: payloads for operation, payloads in work.items() if payloads}
         if not jobs:
             return {}
         with timings.stage("encode"):
+            # Bulk work may wait for hours behind other bulk work; nobody holds a connection for it.
+            timeout_s = self._resources.settings.request_timeout_s if priority is Priority.INTERACTIVE else None
             running = [
                 asyncio.ensure_future(
                     self._resources.engine.submit(
-                        operation, list(payloads.values()), timeout_s=self._resources.settings.request_timeout_s
+                        operation, list(payloads.values()), timeout_s=timeout_s, priority=priority
                     )
                 )
                 for operation, payloads in jobs.items()

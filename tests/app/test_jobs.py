@@ -61,7 +61,7 @@ async def test_a_fault_fails_the_job_and_the_runner_goes_on(
         raise RuntimeError("the secret inside")
 
     runner = service.runtime.jobs
-    monkeypatch.setattr("app.jobs.run_import", explode)
+    monkeypatch.setattr("app.job_runs.run_import", explode)
     ended = await _ended(runner, (await runner.submit_import(path, name="x", uploaded=False)).id)
     assert ended.state is JobState.FAILED
     assert "secret" not in ended.detail
@@ -83,7 +83,8 @@ async def test_what_a_killed_process_left_is_swept_when_old(service: Service) ->
     _aged(uploads / "old.zip")
     waiting = _aged(uploads / "waiting.zip")
     await runtime.jobs.submit_import(waiting, name="waiting.zip", uploaded=True)
-    JobRunner(JobStore(runtime.catalogue.database), runtime.resources, runtime.ingest).sweep_uploads()
+    store = JobStore(runtime.catalogue.database)
+    JobRunner(store, runtime.resources, runtime.ingest, runtime.drawing).sweep_uploads()
     assert {path.name for path in uploads.iterdir()} == {"waiting.zip", "new.zip"}
 
 

@@ -67,7 +67,7 @@ async def test_bodies_that_are_no_recipe(service: Service, content: bytes, words
         ({"title": "x", "ingredients": [{"name": "salt"}]}, "ingredients.0"),
         ({"title": "x", "ingredients": ["y"] * 501}, "ingredients"),
         ({"title": "x", "tags": ["t" * 101]}, "tags.0"),
-        ({"title": "x", "tags": ["a\u0000b"]}, "body"),
+        ({"title": "x", "tags": ["a\u0000b"]}, "tags"),
         ({"title": "x", "tags": [""]}, "tags.0"),
         ({"title": "x", "extra": []}, "extra"),
         ({"title": "x", "extra": {"a": "y" * 70_000}}, "extra"),
