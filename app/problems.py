@@ -35,6 +35,7 @@ from index.types import (
 )
 from models.captioning.types import CaptionerUnavailableError
 from models.generation.types import GeneratorUnavailableError
+from models.reasoning.types import ReasonerUnavailableError
 from models.tagging.types import TaggerUnavailableError
 from models.words.errors import AnalogyError, UnknownWordError, WordError, WordsUnavailableError
 
@@ -63,6 +64,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = MappingProxyType(
         "not-acceptable": ProblemType(406, "The asked media type can't be produced"),
         "tagger-unavailable": ProblemType(409, "No trained tagger fits the encoder in use"),
         "captioner-unavailable": ProblemType(409, "No captioner is switched on"),
+        "reasoner-unavailable": ProblemType(409, "No reasoner is switched on"),
         "generator-unavailable": ProblemType(409, "No generator is switched on"),
         "conflict": ProblemType(409, "The request conflicts with what is stored"),
         "precondition-failed": ProblemType(412, "The item was changed in the meantime"),
@@ -76,6 +78,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = MappingProxyType(
         "negative-only": ProblemType(422, "The query only subtracts"),
         "encoding-failed": ProblemType(422, "The model could not encode this item"),
         "captioning-failed": ProblemType(422, "The model could not caption this photo"),
+        "answering-failed": ProblemType(422, "The model could not answer this question"),
         "drawing-failed": ProblemType(422, "The model could not draw this"),
         "damaged": ProblemType(500, "A stored file is missing or damaged"),
         "internal": ProblemType(500, "Something went wrong on our side"),
@@ -216,6 +219,8 @@ def as_problem(error: Exception) -> Problem | None:
             return Problem("tagger-unavailable", sentence(error))
         case CaptionerUnavailableError():
             return Problem("captioner-unavailable", sentence(error))
+        case ReasonerUnavailableError():
+            return Problem("reasoner-unavailable", sentence(error))
         case GeneratorUnavailableError():
             return Problem("generator-unavailable", sentence(error))
         case EngineError() | FingerprintError() | WordsUnavailableError():
@@ -285,7 +290,13 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    of_models = (TaggerUnavailableError, CaptionerUnavailableError, GeneratorUnavailableError, WordError)
+    of_models = (
+        TaggerUnavailableError,
+        CaptionerUnavailableError,
+        GeneratorUnavailableError,
+        ReasonerUnavailableError,
+        WordError,
+    )
     for known in (Problem, IndexRoomError, EngineError, PictureError, *of_models, TimeoutError):
         app.add_exception_handler(known, _on_known)
     app.add_exception_handler(Exception, on_fault)

@@ -14,9 +14,9 @@ from typing import Self
 from app.builtin import builtin_bundles
 from app.engine.limits import LaneLimits
 from app.engine.local import LocalEngine
-from app.engine.placement import Place, places_of
+from app.engine.placement import Place, PlacedModel, places_of
 from app.engine.process import ProcessSpec
-from app.engine.specs import CaptionerSpec, EncoderSpec, GeneratorSpec
+from app.engine.specs import CaptionerSpec, EncoderSpec, GeneratorSpec, ReasonerSpec
 from app.engine.types import Engine, Priority
 from app.engine.workers import ModelSpec
 from app.executors import Executors
@@ -76,16 +76,17 @@ def _specs(settings: Settings) -> list[ModelSpec]:
         )
         for name, place in places_of("encoder", settings.placement, settings.device).items()
     ]
-    if settings.captioner != NO_MODEL:
-        specs += [
-            (place, CaptionerSpec(name, settings.captioner, place.device, threads))
-            for name, place in places_of("captioner", settings.placement, settings.device).items()
-        ]
-    if settings.generator != NO_MODEL:
-        specs += [
-            (place, GeneratorSpec(name, settings.generator, place.device, threads))
-            for name, place in places_of("generator", settings.placement, settings.device).items()
-        ]
+    beside: list[tuple[PlacedModel, str, type[CaptionerSpec] | type[ReasonerSpec] | type[GeneratorSpec]]] = [
+        ("captioner", settings.captioner, CaptionerSpec),
+        ("reasoner", settings.reasoner, ReasonerSpec),
+        ("generator", settings.generator, GeneratorSpec),
+    ]
+    specs += [
+        (place, spec(name, chosen, place.device, threads))
+        for model, chosen, spec in beside
+        if chosen != NO_MODEL
+        for name, place in places_of(model, settings.placement, settings.device).items()
+    ]
     set_up = partial(configure_logging, settings.log_level, as_json=settings.log_json)
     return [ProcessSpec(spec, set_up) if place.process else spec for place, spec in specs]
 
@@ -141,7 +142,12 @@ class Runtime:
                 words=await executors.database(_words, settings),
                 taggers=await executors.database(_taggers, settings, running.encoder),
             )
-            models = {"encoder": info, "captioner": running.captioner, "generator": running.generator}
+            models = {
+                "encoder": info,
+                "captioner": running.captioner,
+                "reasoner": running.reasoner,
+                "generator": running.generator,
+            }
             metrics.watch(running.health, lambda: _sizes(resources), models)
             maintenance = asyncio.create_task(_maintain(resources), name="maintenance")
             stack.push_async_callback(_cancelled, maintenance)

@@ -14,10 +14,11 @@ from app.engine.types import EngineHealth, LaneState
 from app.metrics import Metrics
 from app.problems import PROBLEM_TYPES, Problem
 from app.runtime import Runtime
-from app.schemas.system import Alive, Captioner, Encoder, Generator, Lane, Models, Ready, Service
+from app.schemas.system import Alive, Captioner, Encoder, Generator, Lane, Models, Ready, Reasoner, Service
 from index.types import IndexRoomError
 from models.captioning.types import CaptionerInfo
 from models.generation.types import GeneratorInfo
+from models.reasoning.types import ReasonerInfo
 from models.types import EncoderInfo
 
 open_router = APIRouter(tags=["system"])
@@ -120,6 +121,7 @@ async def list_models(runtime: RuntimeDep) -> Models:
     return Models(
         encoder=_encoder(engine.encoder),
         captioner=_captioner(engine.captioner) if engine.captioner is not None else None,
+        reasoner=_reasoner(engine.reasoner) if engine.reasoner is not None else None,
         generator=_generator(engine.generator) if engine.generator is not None else None,
         lanes=_lanes(engine.health()),
     )
@@ -146,6 +148,21 @@ def _captioner(info: CaptionerInfo) -> Captioner:
         styles=list(info.styles),
         grid=info.grid,
         vocabulary=info.vocabulary,
+        image_size=info.preprocess.size,
+        device=info.device,
+        parameters=info.parameters,
+        licence=info.licence,
+        description=info.description,
+    )
+
+
+def _reasoner(info: ReasonerInfo) -> Reasoner:
+    return Reasoner(
+        name=info.name,
+        fingerprint=info.fingerprint,
+        question_types=list(info.question_types),
+        answers=info.answers,
+        grid=info.grid,
         image_size=info.preprocess.size,
         device=info.device,
         parameters=info.parameters,

@@ -9,6 +9,7 @@ import numpy as np
 from app.engine.types import ENCODE_OPERATIONS, Done, Failed, ModelInfo, Operation, Outcome, Value
 from models.captioning.types import Caption
 from models.generation.types import DrawnPicture
+from models.reasoning.types import Reasoning
 from models.types import EncoderInfo, Float32Array
 
 
@@ -16,6 +17,8 @@ def check_value(operation: Operation, value: object, info: ModelInfo | None) -> 
     """``value`` as :class:`app.engine.types.Operation` promises it, or why it isn't. ``info`` is the loaded model's."""
     if operation in ENCODE_OPERATIONS:
         return check_vector(value, info.dim if isinstance(info, EncoderInfo) else None)
+    if operation is Operation.ANSWER:
+        return check_reasoning(value)
     if operation is Operation.DRAW:
         return check_picture(value)
     return check_captions(value)
@@ -44,6 +47,19 @@ def check_captions(value: object) -> Outcome[tuple[Caption, ...]]:
         maps = caption.attention
         if maps is not None and (len(maps) != len(caption.words) or not np.isfinite(maps).all()):
             return Failed("the model gave a caption without one attention map for each word for this item")
+    return Done(value)
+
+
+def check_reasoning(value: object) -> Outcome[Reasoning]:
+    """At least one answer, each with a probability in [0, 1], and a finite map, where there is one."""
+    if not isinstance(value, Reasoning):
+        return Failed("the model gave something else than answers for this item")
+    if not value.answers:
+        return Failed("the model found no answer for this item")
+    if not all(0 <= each.probability <= 1 for each in value.answers):
+        return Failed("the model gave an answer without a probability (not finite, or not in [0, 1]) for this item")
+    if value.attention is not None and (value.attention.ndim != 2 or not np.isfinite(value.attention).all()):
+        return Failed("the model gave an answer without a map of where it looked for this item")
     return Done(value)
 
 

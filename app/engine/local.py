@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from logging import getLogger
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from app.engine.lane import Lane
 from app.engine.limits import LaneLimits
@@ -26,10 +26,12 @@ from app.engine.types import (
 )
 from app.engine.workers import ModelSpec
 from models.captioning.types import CaptionerInfo
-from models.generation.types import GeneratorInfo
+from models.generation.types import GeneratorInfo, GeneratorUnavailableError, check_encoder
+from models.reasoning.types import ReasonerInfo
 from models.types import EncoderInfo
 
 _logger = getLogger(__name__)
+_Beside = TypeVar("_Beside", CaptionerInfo, ReasonerInfo, GeneratorInfo)
 _ALIKE: Mapping[str, LaneLimits] = MappingProxyType({})
 
 
@@ -108,21 +110,15 @@ class LocalEngine:
 
     @property
     def captioner(self) -> CaptionerInfo | None:
-        for lane in self._lanes:
-            if isinstance(lane.info, CaptionerInfo):
-                return lane.info
-        if any(Operation.CAPTION in lane.operations for lane in self._lanes):
-            raise UnavailableError("the captioner is not loaded")
-        return None
+        return self._beside(CaptionerInfo, Operation.CAPTION, "captioner")
+
+    @property
+    def reasoner(self) -> ReasonerInfo | None:
+        return self._beside(ReasonerInfo, Operation.ANSWER, "reasoner")
 
     @property
     def generator(self) -> GeneratorInfo | None:
-        for lane in self._lanes:
-            if isinstance(lane.info, GeneratorInfo):
-                return lane.info
-        if any(Operation.DRAW in lane.operations for lane in self._lanes):
-            raise UnavailableError("the generator is not loaded")
-        return None
+        return self._beside(GeneratorInfo, Operation.DRAW, "generator")
 
     async def submit(
         self,
@@ -156,6 +152,15 @@ class LocalEngine:
         )
         return EngineHealth(ready=served >= ENCODE_OPERATIONS, lanes=lanes)
 
+    def _beside(self, kind: type[_Beside], operation: Operation, role: str) -> _Beside | None:
+        """A model beside the encoder; None where no lane offers its operation."""
+        for lane in self._lanes:
+            if isinstance(lane.info, kind):
+                return lane.info
+        if any(operation in lane.operations for lane in self._lanes):
+            raise UnavailableError(f"the {role} is not loaded")
+        return None
+
     def _lane_for(self, operation: Operation) -> Lane:
         lanes = [lane for lane in self._lanes if operation in lane.operations]
         if not lanes:
@@ -176,13 +181,12 @@ class LocalEngine:
         """A generator that takes vectors must take those of the encoder that runs beside it."""
         if not any(isinstance(lane.info, EncoderInfo) for lane in self._lanes):
             return None
-        encoder, generator = self.encoder, self.generator
-        if generator is None or not generator.encoder or generator.encoder == encoder.fingerprint:
-            return None
-        return UnavailableError(
-            f"the generator {generator.name} was trained on vectors of the encoder {generator.encoder[:12]}, but the "
-            f"encoder in use is {encoder.fingerprint[:12]} ({encoder.name}); choose the one that fits the other"
-        )
+        try:
+            if self.generator is not None:
+                check_encoder(self.generator, self.encoder)
+        except GeneratorUnavailableError as error:
+            return UnavailableError(str(error))
+        return None
 
     async def _watch(self) -> None:
         while True:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
-PlacedModel: TypeAlias = Literal["encoder", "captioner", "generator"]
+PlacedModel: TypeAlias = Literal["encoder", "captioner", "reasoner", "generator"]
 PLACED_MODELS: Final[tuple[PlacedModel, ...]] = get_args(PlacedModel)
 ALL: Final = "all"
 _NAMES: Final[tuple[PlacedModel | Literal["all"], ...]] = (*PLACED_MODELS, ALL)

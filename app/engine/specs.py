@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.engine.answer_worker import AnswerWorker
 from app.engine.caption_worker import CaptionWorker
 from app.engine.encoder_worker import EncoderWorker
 from app.engine.generator_worker import GeneratorWorker
@@ -41,6 +42,19 @@ class CaptionerSpec:
 
     def build(self) -> CaptionWorker:
         return CaptionWorker(self.captioner, self.device, self.threads)
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonerSpec:
+    """The recipe of an answer worker; ``reasoner`` is that of :func:`models.reasoning.loading.load_reasoner`."""
+
+    name: str
+    reasoner: str
+    device: str = "cpu"
+    threads: int = 0
+
+    def build(self) -> AnswerWorker:
+        return AnswerWorker(self.reasoner, self.device, self.threads)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, g
 
 from models.captioning.types import Caption, CaptionerInfo, CaptionOptions
 from models.generation.types import DrawnPicture, GeneratorInfo, PictureRequest
+from models.reasoning.types import AnswerOptions, ReasonerInfo, Reasoning
 from models.types import EncoderInfo, Float32Array, RecipeText, UInt8Array
 
 V_co = TypeVar("V_co", covariant=True)
@@ -25,6 +26,7 @@ class Operation(StrEnum):
     ``ENCODE_TEXT``: non-blank ``str`` -> float32 (dim,)
     ``ENCODE_RECIPE``: :class:`models.types.RecipeText` -> float32 (dim,)
     ``CAPTION``: :class:`PhotoToCaption` -> tuple of :class:`models.captioning.types.Caption`, best first
+    ``ANSWER``: :class:`PhotoToAsk` -> :class:`models.reasoning.types.Reasoning`
     ``DRAW``: :class:`models.generation.types.PictureRequest` -> :class:`models.generation.types.DrawnPicture`
     """
 
@@ -32,6 +34,7 @@ class Operation(StrEnum):
     ENCODE_TEXT = "encode_text"
     ENCODE_RECIPE = "encode_recipe"
     CAPTION = "caption"
+    ANSWER = "answer"
     DRAW = "draw"
 
 
@@ -48,10 +51,20 @@ class PhotoToCaption:
     options: CaptionOptions
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoToAsk:
+    """uint8 (size, size, 3) from :func:`models.preprocess.to_pixels` by the reasoner's own preprocessing, and a
+    question that :func:`models.reasoning.types.check_question` takes."""
+
+    pixels: UInt8Array
+    question: str
+    options: AnswerOptions
+
+
 EncodePayload: TypeAlias = "UInt8Array | str | RecipeText"
-Payload: TypeAlias = "EncodePayload | PhotoToCaption | PictureRequest"
-Value: TypeAlias = "Float32Array | tuple[Caption, ...] | DrawnPicture"
-ModelInfo: TypeAlias = "EncoderInfo | CaptionerInfo | GeneratorInfo"
+Payload: TypeAlias = "EncodePayload | PhotoToCaption | PhotoToAsk | PictureRequest"
+Value: TypeAlias = "Float32Array | tuple[Caption, ...] | Reasoning | DrawnPicture"
+ModelInfo: TypeAlias = "EncoderInfo | CaptionerInfo | ReasonerInfo | GeneratorInfo"
 
 
 class Priority(IntEnum):
@@ -146,6 +159,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def reasoner(self) -> ReasonerInfo | None:
+        """The reasoner behind ``ANSWER``; None where the settings ask for none. Raises as :attr:`encoder`."""
+        ...
+
+    @property
     def generator(self) -> GeneratorInfo | None:
         """The generator behind ``DRAW``; None where the settings ask for none. Raises as :attr:`encoder`."""
         ...
@@ -169,6 +187,16 @@ class Engine(Protocol):
         timeout_s: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
     ) -> list[Outcome[tuple[Caption, ...]]]: ...
+
+    @overload
+    async def submit(
+        self,
+        operation: Literal[Operation.ANSWER],
+        items: Sequence[PhotoToAsk],
+        *,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> list[Outcome[Reasoning]]: ...
 
     @overload
     async def submit(

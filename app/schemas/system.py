@@ -87,6 +87,22 @@ class Captioner(Response):
     description: str
 
 
+class Reasoner(Response):
+    """What answers questions about photos. `question_types` are those that it tells apart; `answers` is how many it
+    chooses from, 0 where it writes them freely; `grid` as a captioner's."""
+
+    name: str
+    fingerprint: str
+    question_types: list[str]
+    answers: int
+    grid: tuple[int, int] | None
+    image_size: int
+    device: str
+    parameters: int
+    licence: str
+    description: str
+
+
 class Generator(Response):
     """What draws pictures, of which `sizes`. `conditions`: whether it is told vectors of the encoder whose fingerprint
     `encoder` is, or reads text by itself; `negative`: whether it can be told what not to draw."""
@@ -131,6 +147,18 @@ class Models(Response):
                         "licence": "see the model card",
                         "description": "",
                     },
+                    "reasoner": {
+                        "name": "tastespace-answers",
+                        "fingerprint": "77d20be4",
+                        "question_types": ["course", "ingredient", "main ingredient"],
+                        "answers": 300,
+                        "grid": [7, 7],
+                        "image_size": 224,
+                        "device": "cpu",
+                        "parameters": 9000000,
+                        "licence": "see the model card",
+                        "description": "",
+                    },
                     "generator": {
                         "name": "tastespace-pictures",
                         "fingerprint": "0d52c8e1",
@@ -162,6 +190,7 @@ class Models(Response):
 
     encoder: Encoder
     captioner: Captioner | None
+    reasoner: Reasoner | None
     generator: Generator | None
     lanes: list[Lane]
 

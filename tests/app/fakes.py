@@ -21,6 +21,7 @@ from app.engine.types import (
     Operation,
     Outcome,
     Payload,
+    PhotoToAsk,
     PhotoToCaption,
     Priority,
     SaturatedError,
@@ -35,6 +36,14 @@ from models.captioning.types import (
     check_options,
 )
 from models.generation.types import DrawnPicture, GeneratorInfo, PictureRequest, PictureRequestError, check_request
+from models.reasoning.types import (
+    AnswerOptionError,
+    AnswerOptions,
+    ReasonerInfo,
+    Reasoning,
+    ScoredAnswer,
+    check_answer_options,
+)
 from models.types import EncoderInfo, Float32Array, ImagePreprocess, RecipeText, UInt8Array
 
 DIM = 64
@@ -163,12 +172,50 @@ def drawing_of(request: PictureRequest, info: GeneratorInfo = GENERATOR) -> Draw
     return DrawnPicture(np.where(by_chance[:, :, None], chance, asked), request.seed)
 
 
+REASONER = ReasonerInfo(
+    name="fake-answers",
+    fingerprint="a" * 64,
+    preprocess=CAPTIONER.preprocess,
+    grid=(7, 7),
+    question_types=("dish", "ingredient"),
+    answers=len(COLOURS) + 2,
+    device="cpu",
+    parameters=0,
+    licence="Apache-2.0",
+)
+_QUESTION_WORDS = frozenset({"what", "is", "there", "in", "it", *COLOURS})
+
+
+def reasoning_of(pixels: UInt8Array, question: str, options: AnswerOptions, info: ReasonerInfo = REASONER) -> Reasoning:
+    """To a question that names a food: yes or no, by how much of the photo shows it. To any other: the foods that it
+    shows, most of it first. Known are questions of a few words; attention is where the food that is meant is."""
+    check_answer_options(info, options)
+    words = re.findall(r"\w+", question.lower())
+    nearest = foods_of(pixels)
+    shares = np.bincount(nearest.ravel(), minlength=len(COLOURS)) / nearest.size
+    named = next((word for word in words if word in COLOURS), None)
+    if named is not None:
+        share = float(shares[list(COLOURS).index(named)])
+        found = {"yes": min(1.0, 2 * share), "no": max(0.0, 1 - 2 * share)}
+    else:
+        found = dict(zip(COLOURS, shares.tolist(), strict=True))
+    ranked = sorted(found.items(), key=lambda pair: -pair[1])[: options.top_k]
+    unknown = tuple(dict.fromkeys(word for word in words if word not in _QUESTION_WORDS))
+    return Reasoning(
+        answers=tuple(ScoredAnswer(text, probability) for text, probability in ranked),
+        question_type="dish" if named is None else "ingredient",
+        known=len(words) > 2 * len(unknown),
+        unknown_words=unknown,
+        attention=_attention(named or ranked[0][0], nearest) if options.attention else None,
+    )
+
+
 class FakeEngine:
     """Implements :class:`app.engine.types.Engine`. ``gate``: when set to an unset event, work waits for it.
 
     ``unavailable`` takes down all of it, ``captioner_down`` the captioner alone; ``captioner=None`` is a service
-    whose settings ask for none, and so is the generator's default. ``encoded`` has all work that was let through,
-    captions and drawings too.
+    whose settings ask for none, and so is the default of reasoner and generator. ``encoded`` has all work that was let
+    through, captions, answers and drawings too.
     """
 
     def __init__(
@@ -176,12 +223,14 @@ class FakeEngine:
         *,
         fingerprint: str = "f" * 64,
         captioner: CaptionerInfo | None = CAPTIONER,
+        reasoner: ReasonerInfo | None = None,
         generator: GeneratorInfo | None = None,
     ) -> None:
         self.saturated = False
         self.unavailable = False
         self.captioner_down = False
         self.captioner_info = captioner
+        self.reasoner_info = reasoner
         self.generator_info = generator
         self.gate: asyncio.Event | None = None
         self.encoded: list[tuple[Operation, Payload]] = []
@@ -215,6 +264,12 @@ class FakeEngine:
         if not self._started:
             raise UnavailableError("the captioner is not loaded")
         return self.captioner_info
+
+    @property
+    def reasoner(self) -> ReasonerInfo | None:
+        if not self._started:
+            raise UnavailableError("the reasoner is not loaded")
+        return self.reasoner_info
 
     @property
     def generator(self) -> GeneratorInfo | None:
@@ -255,6 +310,8 @@ class FakeEngine:
         lanes = [_lane("encoder", ready, len(self.encoded))]
         if self.captioner_info is not None:
             lanes.append(_lane("captioner", ready and not self.captioner_down, 0))
+        if self.reasoner_info is not None:
+            lanes.append(_lane("reasoner", ready, 0))
         if self.generator_info is not None:
             lanes.append(_lane("generator", ready, 0))
         return EngineHealth(ready=ready, lanes=tuple(lanes))
@@ -267,6 +324,8 @@ class FakeEngine:
             return Failed("the recipe is unfit") if "unfit" in text else Done(text_vector(text))
         if isinstance(item, PhotoToCaption):
             return self._captions(item)
+        if isinstance(item, PhotoToAsk):
+            return self._answers(item)
         if isinstance(item, PictureRequest):
             return self._drawing(item)
         return Done(pixels_vector(item))
@@ -276,6 +335,15 @@ class FakeEngine:
         try:
             return Done(captions_of(item.pixels, item.options, self.captioner_info))
         except CaptionOptionError as error:
+            return Failed(str(error))
+
+    def _answers(self, item: PhotoToAsk) -> Outcome[Reasoning]:
+        assert self.reasoner_info is not None
+        if "unfit" in item.question:
+            return Failed("the question is unfit")
+        try:
+            return Done(reasoning_of(item.pixels, item.question, item.options, self.reasoner_info))
+        except AnswerOptionError as error:
             return Failed(str(error))
 
     def _drawing(self, item: PictureRequest) -> Outcome[DrawnPicture]:

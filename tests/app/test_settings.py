@@ -59,6 +59,8 @@ def test_overrides_win_and_none_is_no_override(monkeypatch: pytest.MonkeyPatch) 
         ("REQUEST_TIMEOUT_S", "-1"),
         ("DECODE_THREADS", "0"),
         ("CAPTIONER", ""),
+        ("REASONER", ""),
+        ("PLACEMENT", "reasoner=cpu"),
         ("PLACEMENT", "encoder=toaster"),
         ("PLACEMENT", "encoder=cpu,"),
     ],

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from app.problems import PROBLEM_TYPES
 from app.settings import Settings
 from tests.app.conftest import Service, problem, serving
-from tests.app.fakes import FakeEngine, picture
+from tests.app.fakes import REASONER, FakeEngine, picture
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +70,18 @@ async def test_a_service_without_a_captioner_says_so(settings: Settings) -> None
         body = (await service.client.get("/v1/models")).json()
         assert body["captioner"] is None
         assert [lane["lane"] for lane in body["lanes"]] == ["encoder"]
+
+
+async def test_a_reasoner_stands_beside_the_others(settings: Settings) -> None:
+    async with serving(settings, FakeEngine(reasoner=REASONER)) as service:
+        body = (await service.client.get("/v1/models")).json()
+        assert body["reasoner"]["name"] == "fake-answers"
+        assert body["reasoner"]["question_types"] == ["dish", "ingredient"]
+        assert body["reasoner"]["grid"] == [7, 7]
+        assert [lane["lane"] for lane in body["lanes"]] == ["encoder", "captioner", "reasoner"]
+        assert (await service.client.get("/readyz")).json()["checks"]["reasoner"] == "ok"
+        metrics = (await service.client.get("/metrics")).text
+        assert f'fingerprint="{"a" * 64}",model="reasoner",name="fake-answers"' in metrics
 
 
 async def test_metrics_count_requests_by_route_and_items(service: Service) -> None:

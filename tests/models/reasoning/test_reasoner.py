@@ -11,7 +11,7 @@ from models.reasoning.attend import load_attention_reasoner
 from models.reasoning.calibration import Calibration
 from models.reasoning.reasoner import AttentionReasoner
 from models.reasoning.types import AnswerOptionError, AnswerOptions, QuestionError
-from models.types import UInt8Array
+from models.types import Float32Array, UInt8Array
 from tests.models.reasoning.samples import NETWORK, VISION, VOCABULARY, save_small, small_network
 
 pytestmark = pytest.mark.weights
@@ -111,8 +111,13 @@ def test_a_photo_that_is_asked_several_questions_is_looked_at_once(
     reasoner: AttentionReasoner, pixels: UInt8Array, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[int] = []
-    feature_maps = reasoner.feature_maps
-    monkeypatch.setattr(reasoner, "feature_maps", lambda photos: looked.append(len(photos)) or feature_maps(photos))
+    look = reasoner.feature_maps
+
+    def feature_maps(photos: UInt8Array) -> Float32Array:
+        looked.append(len(photos))
+        return look(photos)
+
+    monkeypatch.setattr(reasoner, "feature_maps", feature_maps)
     rows = [1, 0, 1, 2, 0, 1]
     options = AnswerOptions(top_k=3, attention=True)
     together = reasoner.answer_pixels(pixels[rows], _QUESTIONS, options)
