@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from models.captioning.decoder import AttentionDecoder
+from models.captioning.limits import style_limit
 from models.captioning.search import Hypothesis, SearchSettings, beam_search
 from models.captioning.style import StyleGate
 from models.captioning.types import (
@@ -54,6 +54,7 @@ class TellCaptioner:
     ) -> None:
         self.tower, self.decoder = tower.eval(), decoder.eval().requires_grad_(False)
         self.vocabulary, self.search, self.gate = vocabulary, search, gate
+        self._limits = {style: style_limit(style, vocabulary) for style in vocabulary.styles}
         self._device = next(decoder.parameters()).device
         self._info = CaptionerInfo(
             name=name,
@@ -125,7 +126,7 @@ class TellCaptioner:
         most = max(1, _CAPTIONS_PER_BATCH // options.beams)
         for start in range(0, len(maps), most):
             memory = self.decoder.memory(torch.from_numpy(maps[start : start + most]).to(self._device))
-            for found in beam_search(self.decoder, memory, token, settings, never, limit=no_echo):
+            for found in beam_search(self.decoder, memory, token, settings, never, limit=self._limits[style]):
                 yield self._captions(found[: options.num_captions], style, options.attention)
 
     def _captions(self, found: Sequence[Hypothesis], style: CaptionStyle, attention: bool) -> list[Caption]:
@@ -145,9 +146,3 @@ class TellCaptioner:
                 )
             )
         return captions
-
-
-def no_echo(gains: Tensor, words: Tensor) -> None:
-    """A :data:`models.captioning.search.Limit`: no word twice in a row ("roast roast chicken")."""
-    if words.shape[2]:
-        gains.scatter_(2, words[:, :, -1:], -torch.inf)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.captioning.captioner import TellCaptioner, no_echo
+from models.captioning.captioner import TellCaptioner
 from models.captioning.style import StyleGate, mean_features
 from models.captioning.tell import load_tell
 from models.captioning.types import Caption, CaptionerUnavailableError, CaptionOptions
@@ -111,14 +111,6 @@ def test_a_gate_chooses_the_style_of_each_photo(captioner: TellCaptioner, tmp_pa
 def test_the_callers_limits_count(captioner: TellCaptioner) -> None:
     [[caption]] = captioner.caption_pixels(_photos(1), CaptionOptions(max_words=1, beams=1))
     assert len(caption.words) == 1
-
-
-def test_no_word_follows_itself() -> None:
-    gains = torch.zeros(1, 2, 5)
-    no_echo(gains, torch.empty(1, 2, 0, dtype=torch.long))
-    assert not gains.any()
-    no_echo(gains, torch.tensor([[[4, 3], [3, 4]]]))
-    assert gains[0].tolist() == [[0, 0, 0, -torch.inf, 0], [0, 0, 0, 0, -torch.inf]]
 
 
 def test_what_is_no_photo_is_refused(captioner: TellCaptioner) -> None:
