@@ -11,7 +11,21 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
-from app.api import captions, docs, files, generation, images, ingredients, jobs, links, recipes, search, system, tags
+from app.api import (
+    answers,
+    captions,
+    docs,
+    files,
+    generation,
+    images,
+    ingredients,
+    jobs,
+    links,
+    recipes,
+    search,
+    system,
+    tags,
+)
 from app.api.deps import require_key
 from app.api.imports import imports_router
 from app.api.openapi import TAGS, install_openapi
@@ -90,7 +104,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
 def _v1(settings: Settings) -> APIRouter:
     router = APIRouter(prefix="/v1", dependencies=[Depends(require_key)])
     # The addresses of drawn pictures stand before those of photos, of which they would be ids.
-    for each in (search, recipes, links, generation, images, files, tags, captions, ingredients, jobs):
+    for each in (search, recipes, links, generation, images, files, tags, captions, answers, ingredients, jobs):
         router.include_router(each.router)
     router.include_router(system.models_router)
     router.include_router(imports_router(settings.import_max_bytes))

@@ -23,6 +23,7 @@ from app.executors import Executors
 from app.jobs import JobRunner
 from app.metrics import Metrics
 from app.observability import configure_logging
+from app.services.answering import Answering
 from app.services.captioning import Captioning
 from app.services.drawn_files import DrawnFiles
 from app.services.generation import PictureGeneration
@@ -102,6 +103,7 @@ class Runtime:
     library: Library
     tagging: Tagging
     captioning: Captioning
+    answering: Answering
     drawing: PictureGeneration
 
     @classmethod
@@ -162,6 +164,7 @@ class Runtime:
                 library=Library(resources),
                 tagging=Tagging(resources),
                 captioning=Captioning(resources),
+                answering=Answering(resources),
                 drawing=drawing,
             )
             stack.push_async_callback(jobs.stop)

@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.bodies import JSON, MULTIPART
 from app.problems import MEDIA_TYPE, PROBLEM_TYPES
+from app.schemas.answering import AskPhoto
 from app.schemas.arithmetic import QueryIn
 from app.schemas.captioning import CaptionPhoto
 from app.schemas.common import ProblemDetails
@@ -39,6 +40,7 @@ _HAND_READ_BODIES: tuple[type[BaseModel], ...] = (
     FolderImport,
     TagPhoto,
     CaptionPhoto,
+    AskPhoto,
     DrawPictures,
 )
 
@@ -48,6 +50,7 @@ TAGS = (
     {"name": "images", "description": "Photos, their files and thumbnails."},
     {"name": "tags", "description": "Tags of photos, and those of the catalogue."},
     {"name": "captions", "description": "Captions of photos, and where the model looked for each word."},
+    {"name": "answers", "description": "Answers to questions about photos, and where the model looked."},
     {"name": "generations", "description": "Pictures of what a text or a recipe says."},
     {"name": "ingredients", "description": "Which ingredients are alike, by word vectors."},
     {"name": "imports", "description": "Bring whole collections in, in the background."},

@@ -15,13 +15,10 @@ import typer
 from app.cli.common import EXIT_FAILURE, CommandError, DeviceOption, load_settings, stderr, stdout
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from app.pictures import PictureLimits
+    from app.services.photo_views import PhotoView
     from app.settings import Settings
     from models.captioning.types import Caption, Captioner, CaptionOptions
-    from models.preprocess import Region
-    from models.types import ImagePreprocess, UInt8Array
 
 MAX_BEAMS, MAX_WORDS = 20, 50  # those of models.captioning.types, which loads numpy
 _BATCH = 16
@@ -31,13 +28,6 @@ class Styles(StrEnum):
     AUTO = "auto"
     GENERAL = "general"
     DISH = "dish"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Photo:
-    pixels: UInt8Array
-    region: Region
-    panel: Image.Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +143,21 @@ def _captioned(
     import numpy as np
 
     from app.pictures import PictureError
+    from app.services.photo_views import PhotoView, view_photo
+    from models.attention_figure import PANEL, to_png
+    from models.captioning.figure import attention_figure
+    from models.files import write_file
 
-    opened: list[_Photo | str] = []
+    spec, panel = captioner.info.preprocess, PANEL if figures else None
+    opened: list[PhotoView | str] = []
     for file in files:
         try:
-            opened.append(_open(file, captioner.info.preprocess, limits))
+            opened.append(view_photo(file.read_bytes(), limits, spec, panel))
         except PictureError as error:
             opened.append(str(error))
         except OSError as error:
             opened.append(error.strerror or str(error))
-    photos = [each for each in opened if isinstance(each, _Photo)]
+    photos = [each for each in opened if isinstance(each, PhotoView)]
     found = iter(captioner.caption_pixels(np.stack([each.pixels for each in photos]), options) if photos else [])
     for file, photo in zip(files, opened, strict=True):
         if isinstance(photo, str):
@@ -172,25 +167,9 @@ def _captioned(
         if not captions:
             yield _Result(file, error="the model found no caption; ask for more beams or words")
             continue
-        if (path := figures.get(file)) is not None:
-            _draw(path, photo, captions[0])
+        if (path := figures.get(file)) is not None and photo.panel is not None:
+            write_file(path, to_png(attention_figure(photo.panel, captions[0], region=photo.region)))
         yield _Result(file, captions, figure=path)
-
-
-def _open(file: Path, spec: ImagePreprocess, limits: PictureLimits) -> _Photo:
-    from app.pictures import decode
-    from models.captioning.figure import panel_photo
-    from models.preprocess import seen_region, to_pixels
-
-    image = decode(file.read_bytes(), limits, target_side=spec.size).image
-    return _Photo(to_pixels(image, spec), seen_region(image.size, spec), panel_photo(image))
-
-
-def _draw(path: Path, photo: _Photo, best: Caption) -> None:
-    from models.captioning.figure import attention_figure, to_png
-    from models.files import write_file
-
-    write_file(path, to_png(attention_figure(photo.panel, best, region=photo.region)))
 
 
 def _print(result: _Result) -> None:

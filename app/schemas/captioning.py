@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from app.schemas.common import ItemId, Request, Response
+from app.schemas.attention import AttentionRows, GridOut, RegionOut
+from app.schemas.common import Request, Response, StoredPhoto
 from models.captioning.types import MAX_BEAMS, MAX_WORDS, CaptionOptions, RequestedStyle
 
 
@@ -38,7 +39,7 @@ class CaptionWindow(Request):
         return CaptionOptions(self.style, self.beams, self.num_captions, self.max_words, self.attention)
 
 
-class CaptionPhoto(CaptionWindow):
+class CaptionPhoto(CaptionWindow, StoredPhoto):
     """Captions of a stored photo."""
 
     model_config = ConfigDict(
@@ -50,8 +51,6 @@ class CaptionPhoto(CaptionWindow):
         }
     )
 
-    image_id: ItemId
-
 
 class CaptionedWordOut(Response):
     """A word, how likely it was after the words before it, and where the model looked for it."""
@@ -59,9 +58,7 @@ class CaptionedWordOut(Response):
     text: str
     probability: float = Field(ge=0, le=1)
     log_probability: float = Field(description="Its natural logarithm.")
-    attention: list[list[float]] | None = Field(
-        default=None, description="Rows of the grid from the top, each from the left; adds up to 1."
-    )
+    attention: AttentionRows | None = None
 
 
 class CaptionOut(Response):
@@ -69,23 +66,6 @@ class CaptionOut(Response):
     style: Literal["general", "dish"]
     log_probability: float = Field(description="Of the whole caption, its end included; natural logarithm.")
     words: list[CaptionedWordOut]
-
-
-class GridOut(Response):
-    """How many rows and columns an attention map has."""
-
-    rows: int
-    columns: int
-
-
-class RegionOut(Response):
-    """What of the upright photo the grid covers, in fractions of its width and height from its upper left corner; below
-    0 and above 1 lies what was added around the photo."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
 
 
 class PhotoCaptions(Response):

@@ -47,6 +47,12 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class StoredPhoto(Request):
+    """Base of what is asked of a stored photo."""
+
+    image_id: ItemId
+
+
 class TagObject(Request):
     """Base of tags that may come as a text alone, or as an object that says more of them."""
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from app.engine.types import Done, Operation, PhotoToCaption
-from app.pictures import PictureLimits, decode
 from app.problems import Problem, field_problem
+from app.services.photo_views import read_view
 from app.services.query import Item, Photo
 from app.services.resources import Resources
 from app.services.timings import Timings
-from index.types import BlobMissingError, Kind
-from models.captioning.figure import attention_figure, panel_photo, to_png
+from models.attention_figure import PANEL, to_png
+from models.captioning.figure import attention_figure
 from models.captioning.types import (
     Caption,
     CaptionerInfo,
@@ -23,8 +23,7 @@ from models.captioning.types import (
     CaptionOptions,
     check_options,
 )
-from models.preprocess import Region, seen_region, to_pixels
-from models.types import ImagePreprocess, UInt8Array
+from models.preprocess import Region
 
 #: What is said where the settings ask for no captioner.
 SWITCHED_OFF = "captions are switched off; set TASTESPACE_CAPTIONER to a captioner, such as tastespace-captions"
@@ -48,13 +47,6 @@ class CaptionAnswer:
     region: Region
     timings: Timings
     figure: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Decoded:
-    pixels: UInt8Array
-    region: Region
-    panel: Image.Image | None  # for the figure; the photo itself may be hundreds of megabytes
 
 
 class Captioning:
@@ -82,37 +74,17 @@ class Captioning:
         options = _checked(captioner, request)
         timings = Timings()
         async with asyncio.timeout(resources.settings.request_timeout_s):
-            data = await self._bytes(request.photo, timings)
-            with timings.stage("decode"):
-                decoded = await resources.executors.decode(
-                    _decode, data, resources.picture_limits, captioner.preprocess, request.figure
-                )
-            captions = await self._captions(PhotoToCaption(decoded.pixels, options), timings)
+            view = await read_view(
+                resources, request.photo, captioner.preprocess, timings, PANEL if request.figure else None
+            )
+            captions = await self._captions(PhotoToCaption(view.pixels, options), timings)
             figure = None
-            if decoded.panel is not None:
+            if view.panel is not None:
                 with timings.stage("draw"):
-                    figure = await resources.executors.decode(_draw, decoded.panel, captions[0], decoded.region)
+                    figure = await resources.executors.decode(_draw, view.panel, captions[0], view.region)
         for name, seconds in timings.seconds.items():
             resources.metrics.observe_stage(name, seconds)
-        return CaptionAnswer(captions, captioner, decoded.region, timings, figure)
-
-    async def _bytes(self, photo: Photo | Item, timings: Timings) -> bytes:
-        if isinstance(photo, Photo):
-            return photo.data
-        with timings.stage("fetch"):
-            return await self._resources.executors.database(self._stored, photo.id)
-
-    def _stored(self, item_id: str) -> bytes:
-        resources = self._resources
-        image = resources.catalogue.get(Kind.IMAGE, item_id)
-        try:
-            return resources.blobs.read(image.picture.blob)
-        except BlobMissingError:
-            # Where the photo was deleted or replaced meanwhile, nothing is missing.
-            now = resources.catalogue.get(Kind.IMAGE, item_id)
-            if now.picture.blob == image.picture.blob:
-                raise
-            return resources.blobs.read(now.picture.blob)
+        return CaptionAnswer(captions, captioner, view.region, timings, figure)
 
     async def _captions(self, photo: PhotoToCaption, timings: Timings) -> tuple[Caption, ...]:
         with timings.stage("caption"):
@@ -139,11 +111,6 @@ def _checked(captioner: CaptionerInfo, request: CaptionRequest) -> CaptionOption
     except CaptionOptionError as error:
         raise field_problem("Accept" if request.figure else "attention", str(error)) from None
     return options
-
-
-def _decode(data: bytes, limits: PictureLimits, spec: ImagePreprocess, panel: bool) -> _Decoded:
-    image = decode(data, limits, target_side=spec.size).image
-    return _Decoded(to_pixels(image, spec), seen_region(image.size, spec), panel_photo(image) if panel else None)
 
 
 def _draw(panel: Image.Image, caption: Caption, region: Region) -> bytes:

@@ -9,9 +9,11 @@ from pydantic import BaseModel
 from app.api.openapi import ref
 from app.factory import create_app
 from app.problems import MEDIA_TYPE
+from app.schemas.answering import AskPhoto, PhotoAnswers
 from app.schemas.captioning import CaptionPhoto, PhotoCaptions
 from app.schemas.common import MultiStatus, ProblemDetails
 from app.schemas.filters import FilterIn
+from app.schemas.generation import DrawnPictures, DrawPictures
 from app.schemas.images import ImageFields, ImageIn, ImageOut, ImagePage, ImagePatch
 from app.schemas.ingredients import AnalogyOut, SimilarOut
 from app.schemas.jobs import FolderImport, JobOut, JobPageOut
@@ -103,7 +105,10 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     [
         Alive,
         AnalogyOut,
+        AskPhoto,
         CaptionPhoto,
+        DrawPictures,
+        DrawnPictures,
         FilterIn,
         FolderImport,
         ImageFields,
@@ -117,6 +122,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         JobPageOut,
         Models,
         MultiStatus,
+        PhotoAnswers,
         PhotoCaptions,
         ProblemDetails,
         Ready,
@@ -171,7 +177,25 @@ def test_automatic_tags_and_captions_can_be_asked_for_in_every_body_of_an_import
     assert "409" in operation["responses"]
 
 
-def test_captions_can_be_had_as_a_figure(document: dict[str, Any]) -> None:
-    operation = document["paths"]["/v1/captions"]["post"]
+@pytest.mark.parametrize("path", ["/v1/captions", "/v1/answers"])
+def test_where_a_model_looked_can_be_had_as_a_figure(document: dict[str, Any], path: str) -> None:
+    operation = document["paths"][path]["post"]
     assert set(operation["responses"]["200"]["content"]) == {"application/json", "image/png"}
     assert {"404", "406", "409", "413", "415", "422", "503", "504"} <= set(operation["responses"])
+
+
+def test_pictures_are_drawn_at_once_or_by_a_job(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/v1/images/generations"]["post"]
+    assert {"200", "202", "404", "409", "415", "422", "503", "504"} <= set(operation["responses"])
+    assert operation["requestBody"]["content"]["application/json"]["schema"] == ref(DrawPictures)
+    files = document["paths"]["/v1/images/generations/files/{name}"]["get"]["responses"]["200"]["content"]
+    assert set(files) == {"image/png", "image/jpeg", "image/webp"}
+
+
+def test_a_question_is_told_with_its_limits(document: dict[str, Any]) -> None:
+    content = document["paths"]["/v1/answers"]["post"]["requestBody"]["content"]
+    form = content["multipart/form-data"]["schema"]
+    assert form["required"] == ["file", "question"]
+    stored = document["components"]["schemas"]["AskPhoto"]["properties"]["question"]
+    for question in (form["properties"]["question"], stored):
+        assert (question["minLength"], question["maxLength"]) == (1, 500)

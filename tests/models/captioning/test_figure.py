@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from models.captioning.figure import PANEL, attention_figure, panel_photo, to_png
+from models.attention_figure import PANEL, panel_photo, to_png
+from models.captioning.figure import attention_figure
 from models.captioning.types import Caption, CaptionedWord, CaptionOptionError
 from models.preprocess import Region
 from models.types import Float32Array, UInt8Array
