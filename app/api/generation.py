@@ -159,21 +159,24 @@ def _subject(wanted: DrawPictures) -> Subject:
 
 
 async def _queued(request: Request, runtime: Runtime, drawing: Drawing) -> Response:
-    match drawing.subject:
-        case Text(text):
-            name = text
-        case WholeRecipe(recipe):
-            name = recipe_prompt(recipe)
-        case Item(id=item_id):
-            # What can't be drawn is said at once, not by a job that fails.
-            found = await runtime.executors.database(runtime.catalogue.ids_to_pks, Kind.RECIPE, [item_id])
-            if not found:
-                raise UnknownItemError(Kind.RECIPE, item_id)
-            name = item_id
-    job = await runtime.jobs.submit_drawing(drawing, name=name[:_LONGEST_NAME])
+    job = await runtime.jobs.submit_drawing(drawing, name=(await _name(runtime, drawing.subject))[:_LONGEST_NAME])
     where = addresses(request)
     headers = {"Location": where.job(job.id), "Preference-Applied": _RESPOND_ASYNC, "Vary": "Prefer"}
     return JSONResponse(job_out(job, (), where).model_dump(mode="json"), 202, headers=headers)
+
+
+async def _name(runtime: Runtime, subject: Subject) -> str:
+    """What a job is said to be about. Raises UnknownItemError where a recipe is not there: what can't be drawn is said
+    at once, not by a job that fails."""
+    match subject:
+        case Text(text):
+            return text
+        case WholeRecipe(recipe):
+            return recipe_prompt(recipe)
+        case Item(id=item_id):
+            if not await runtime.executors.database(runtime.catalogue.ids_to_pks, Kind.RECIPE, [item_id]):
+                raise UnknownItemError(Kind.RECIPE, item_id)
+            return item_id
 
 
 def _answered(

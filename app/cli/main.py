@@ -9,10 +9,12 @@ import typer
 
 from app import __version__
 from app.cli import (
+    ask,
     captioner,
     captions,
     evaluate,
     exchange,
+    generate,
     generation,
     maintain,
     questions,
@@ -63,6 +65,8 @@ app.command("export")(exchange.export_command)
 app.command("search")(search.search)
 app.command("tag")(tagging.tag)
 app.command("caption")(captions.caption)
+app.command("ask")(ask.ask)
+app.command("generate")(generate.generate)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(questions.app, name="data")

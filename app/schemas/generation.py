@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from app.schemas.common import Finite, ItemId, Query, Request, Response
+from app.schemas.common import Finite, ItemId, Request, Response
 from app.schemas.recipes import RecipePart
-from app.services.drawing import MAX_CANDIDATES, MAX_PICTURES
+from app.services.drawing import MAX_CANDIDATES, MAX_PICTURES, MAX_PROMPT, check_prompt
 from models.generation.provenance import PictureFormat
 from models.generation.types import MAX_SEED
 
 ResponseFormat = Literal["b64_json", "url"]
 
 
-def _no_control_characters(text: str) -> str:
-    for place, character in enumerate(text, start=1):
-        if unicodedata.category(character) == "Cc" and character not in "\t\n\r":
-            raise ValueError(f"holds the control character U+{ord(character):04X} at place {place}; remove it")
-    return text
-
-
-Prompt = Annotated[Query, AfterValidator(_no_control_characters)]
+Prompt = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT), AfterValidator(check_prompt)
+]
 NegativePrompt = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=4000), AfterValidator(_no_control_characters)
+    str, StringConstraints(strip_whitespace=True, max_length=MAX_PROMPT), AfterValidator(check_prompt)
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -16,6 +17,7 @@ from models.types import UInt8Array
 
 MAX_PICTURES: Final = 10
 MAX_CANDIDATES: Final = 80
+MAX_PROMPT: Final = 4000  # characters
 #: What is said where the settings ask for no generator.
 SWITCHED_OFF: Final = (
     "drawing is switched off; set TASTESPACE_GENERATOR to a generator, such as latent:FOLDER or "
@@ -109,6 +111,14 @@ class Candidate:
     seed: int
     score: float
     pixels: UInt8Array
+
+
+def check_prompt(text: str) -> str:
+    """``text``. Raises ValueError where it holds control characters other than tabs and ends of lines."""
+    for place, character in enumerate(text, start=1):
+        if unicodedata.category(character) == "Cc" and character not in "\t\n\r":
+            raise ValueError(f"holds the control character U+{ord(character):04X} at place {place}; remove it")
+    return text
 
 
 def seeds_from(seed: int, count: int) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 
-from models.types import Float32Array, ModelError, UInt8Array
+from models.types import EncoderInfo, Float32Array, ModelError, UInt8Array
 
 Condition: TypeAlias = Literal["vector", "text"]
 Modality: TypeAlias = Literal["text", "recipe", "photo"]
@@ -120,6 +120,15 @@ class Generator(Protocol):
             PictureRequestError: a request asks for what the generator can't do; see :func:`check_request`.
         """
         ...
+
+
+def check_encoder(info: GeneratorInfo, encoder: EncoderInfo) -> None:
+    """Raises GeneratorUnavailableError where a generator takes vectors, but not those of this encoder."""
+    if info.encoder and info.encoder != encoder.fingerprint:
+        raise GeneratorUnavailableError(
+            f"the generator {info.name} was trained on vectors of the encoder {info.encoder[:12]}, but the encoder in "
+            f"use is {encoder.fingerprint[:12]} ({encoder.name}); choose the one that fits the other"
+        )
 
 
 def check_request(info: GeneratorInfo, request: PictureRequest) -> None:

@@ -172,17 +172,17 @@ async def test_a_url_leads_to_the_file_until_it_expires(settings: Settings) -> N
         for picture in body["data"]:
             assert "b64_json" not in picture
             assert abs(picture["expires_at"] - time.time() - 600) < 60
-            response = await service.client.get(picture["url"])
-            assert response.status_code == 200
-            assert response.headers["content-type"] == "image/jpeg"
-        with_bytes = await _draw(service, **wanted)
-        assert base64.b64decode(with_bytes["data"][1]["b64_json"]) == response.content
-        assert picture["url"].startswith("http://test/v1/images/generations/files/")
+            assert picture["url"].startswith("http://test/v1/images/generations/files/")
+        found = [await service.client.get(each["url"]) for each in body["data"]]
+        assert [each.headers["content-type"] for each in found] == ["image/jpeg"] * 2
+        with_bytes = (await _draw(service, **wanted))["data"]
+        assert [base64.b64decode(each["b64_json"]) for each in with_bytes] == [each.content for each in found]
+        url = body["data"][0]["url"]
         files = service.runtime.drawing.files
         late = replace(files, clock=lambda: time.time() + 601)
-        assert late.read(picture["url"].rpartition("/")[2]) is None
+        assert late.read(url.rpartition("/")[2]) is None
         assert late.sweep() == 2
-        problem(await service.client.get(picture["url"]), 404, "not-found")
+        problem(await service.client.get(url), 404, "not-found")
         for name in ("x.png", "%00.png", f"{'0' * 32}.json"):
             problem(await service.client.get(f"{URL}/files/{name}"), 404, "not-found")
         problem(await service.client.get(f"{URL}/files/..%2Fcatalogue.sqlite"), 422, "invalid-id")
@@ -337,7 +337,7 @@ async def test_a_job_that_is_cancelled_keeps_nothing(drawing: Service) -> None:
 
     async def seen() -> bool:
         # The runner sees the wish at its next heartbeat.
-        return (await drawing.client.get(where)).json()["updated_at"] > cancelled.json()["updated_at"]
+        return bool((await drawing.client.get(where)).json()["updated_at"] > cancelled.json()["updated_at"])
 
     await until(seen)
     drawing.engine.gate.set()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from starlette.requests import Request
 
-from app.api.negotiation import preferred
+from app.api.negotiation import preferred, prefers
 from app.problems import Problem
 
 OFFERS = ("application/json", "image/png")
@@ -51,3 +51,20 @@ def test_what_can_not_be_given_is_refused(accept: str) -> None:
     with pytest.raises(Problem, match="application/json or image/png") as error:
         preferred(_request(accept), OFFERS)
     assert error.value.status == 406
+
+
+@pytest.mark.parametrize(
+    ("header", "async_"),
+    [
+        ((), False),
+        (("respond-async",), True),
+        (("wait=10, Respond-Async",), True),
+        (("wait=10", "respond-async; foo=bar"), True),
+        (("respond-asynchronously",), False),
+        (("return=minimal; respond-async",), False),
+    ],
+)
+def test_preferences_are_found_among_others(header: tuple[str, ...], async_: bool) -> None:
+    headers = [(b"prefer", value.encode()) for value in header]
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": headers})
+    assert prefers(request, "respond-async") is async_
