@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.engine.placement import PLACED_MODELS, Place, parse_placement
+from app.engine.placement import PLACED_MODELS, Place, PlacedModel, parse_placement
 
 MEBIBYTE = 1024 * 1024
 ENV_PREFIX = "TASTESPACE_"
@@ -139,6 +139,11 @@ class Settings(BaseSettings):
             name = ENV_PREFIX + "_".join(str(part) for part in first["loc"][:1]).upper()
             reason = first["msg"].removeprefix("Value error, ")
             raise SettingsError(f"{name} is wrong: {reason} (got {first['input']!r})") from None
+
+    def with_models(self, *wanted: PlacedModel) -> Self:
+        """These settings without the models beside the encoder that a command has no use for; ``wanted`` stay."""
+        unused = set(PLACED_MODELS) - {"encoder", *wanted}
+        return self.model_copy(update=dict.fromkeys(unused, NO_MODEL))
 
     @property
     def catalogue_url(self) -> str:

@@ -122,7 +122,8 @@ async def _import(
             note = f"{report.created} new, {report.updated} changed, {report.unchanged} same, {report.failed} failed"
             progress.advance("importing", report.done, max(report.total, report.done), note)
 
-        async with Runtime.open(settings) as runtime:
+        needed = settings.with_models("captioner") if automatic.captions is not None else settings.with_models()
+        async with Runtime.open(needed) as runtime:
             # One error for the import, not one for each of its photos.
             require_models(automatic, runtime.resources)
             if builtin:

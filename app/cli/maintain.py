@@ -57,12 +57,11 @@ async def _reindex(settings: Settings) -> ReindexReport:
     from app.pictures import PictureLimits
     from app.runtime import local_engine
     from app.services.reindex import Reindexer
-    from app.settings import NO_MODEL
     from index.blobs import BlobStore
     from index.catalogue import Catalogue
 
     limits = PictureLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
-    engine = local_engine(settings.model_copy(update={"captioner": NO_MODEL}), Metrics())
+    engine = local_engine(settings.with_models(), Metrics())
     executors = Executors(settings.decode_threads, settings.database_threads)
     try:
         await engine.start()

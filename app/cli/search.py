@@ -204,7 +204,7 @@ def _read_recipe(path: Path) -> Recipe:
 async def _find(settings: Settings, query: Query) -> Answer:
     from app.runtime import Runtime
 
-    async with Runtime.open(settings) as runtime:
+    async with Runtime.open(settings.with_models()) as runtime:
         return await runtime.search.find(query)
 
 

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from app import __version__
+from app.settings import Settings
 from tests.app.cli.conftest import Tastespace
+from tests.app.fakes import FakeEngine
+from tests.app.importers.test_run import write_source
 from tests.paths import REPOSITORY
 
 COMMANDS = ("serve", "import", "export", "search", "caption", "train joint", "eval retrieval", "reindex", "doctor")
@@ -80,3 +83,33 @@ def test_the_environment_and_both_places_of_the_option(
     monkeypatch.setenv("TASTESPACE_DATA_DIR", str(tmp_path / "environment"))
     assert str(tmp_path / "data") in tastespace("doctor").stderr.replace("\n", "")
     assert str(tmp_path / "after") in tastespace("doctor", "--data-dir", tmp_path / "after").stderr.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "loaded"),
+    [
+        (["search", "recipes", "--text", "soup"], set()),
+        (["reindex"], set()),
+        (["import"], set()),
+        (["import", "--auto-captions"], {"captioner"}),
+    ],
+)
+def test_commands_load_no_model_that_they_have_no_use_for(
+    tastespace: Tastespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], loaded: set[str]
+) -> None:
+    source = write_source(tmp_path / "source", 1)
+    assert tastespace("import", source).exit_code == 0
+    asked: list[Settings] = []
+
+    def engine(settings: Settings, metrics: object) -> FakeEngine:
+        asked.append(settings)
+        return FakeEngine()
+
+    monkeypatch.setattr("app.runtime.local_engine", engine)
+    for model in ("captioner", "reasoner", "generator"):
+        monkeypatch.setenv(f"TASTESPACE_{model.upper()}", f"some-{model}")
+    monkeypatch.setenv("TASTESPACE_PLACEMENT", "all=cpu@process,generator=cpu")
+    result = tastespace(*command, *([source] if command[0] == "import" else []))
+    assert result.exit_code == 0, result.output
+    (settings,) = asked
+    assert {name for name in ("captioner", "reasoner", "generator") if getattr(settings, name) != "none"} == loaded
