@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -34,6 +34,7 @@ class TellCaptioner:
     Args:
         tower, decoder: on one device; both are put into evaluation mode.
         search: of whatever the options don't say.
+        length_alphas: by style, in place of the search's own.
         gate: tells dishes from other photos, for captions in the style ``auto``; None: those are ``general`` where
             that style is known.
         name, fingerprint, licence, description: for ``info``.
@@ -46,6 +47,7 @@ class TellCaptioner:
         vocabulary: CaptionVocabulary,
         search: SearchSettings,
         *,
+        length_alphas: Mapping[CaptionStyle, float] | None = None,
         gate: StyleGate | None = None,
         name: str,
         fingerprint: str = "",
@@ -53,7 +55,11 @@ class TellCaptioner:
         description: str = "",
     ) -> None:
         self.tower, self.decoder = tower.eval(), decoder.eval().requires_grad_(False)
-        self.vocabulary, self.search, self.gate = vocabulary, search, gate
+        self.vocabulary, self.gate = vocabulary, gate
+        self.search = {
+            style: replace(search, length_alpha=(length_alphas or {}).get(style, search.length_alpha))
+            for style in vocabulary.styles
+        }
         self._limits = {style: style_limit(style, vocabulary) for style in vocabulary.styles}
         self._device = next(decoder.parameters()).device
         self._info = CaptionerInfo(
@@ -117,10 +123,10 @@ class TellCaptioner:
     def _write(self, maps: Float32Array, style: CaptionStyle, options: CaptionOptions) -> Iterator[list[Caption]]:
         """Captions of one style: a batch of the search has one start token."""
         settings = replace(
-            self.search,
+            self.search[style],
             beams=options.beams,
             max_words=options.max_words,
-            min_words=min(self.search.min_words, options.max_words),
+            min_words=min(self.search[style].min_words, options.max_words),
         )
         token, never = self.vocabulary.start(style), self.vocabulary.never_written
         most = max(1, _CAPTIONS_PER_BATCH // options.beams)

@@ -42,6 +42,7 @@ def load_tell(folder: Path, device: str = "cpu") -> TellCaptioner:
         decoder.to(where),
         weights.vocabulary,
         manifest.search,
+        length_alphas=manifest.length_alphas,
         gate=weights.gate,
         name=manifest.model,
         fingerprint=captioner_fingerprint(manifest),

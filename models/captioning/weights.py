@@ -40,7 +40,8 @@ _DECODER, _TOWER, _GATE = "decoder.", "trunk.", "gate."
 class CaptionerManifest:
     """What ``manifest.json`` holds.
 
-    ``search`` are the settings that captions are searched with, where the caller doesn't say otherwise. ``tower`` is
+    ``search`` are the settings that captions are searched with, where the caller doesn't say otherwise; a style may
+    have a ``length_alpha`` of its own in ``length_alphas``. ``tower`` is
     a digest of the tuned tensors of the vision tower, empty where it is the pretrained one. ``backbones`` are the
     sha256 of what the tower stands on, ``files`` those of the files beside the manifest.
     """
@@ -51,6 +52,7 @@ class CaptionerManifest:
     search: SearchSettings
     styles: tuple[CaptionStyle, ...]
     licence: str
+    length_alphas: Mapping[CaptionStyle, float] = field(default_factory=dict)
     tower: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from models.captioning.decoder import AttentionDecoder, Memory
+from models.captioning.limits import style_limit
 from models.captioning.search import SearchSettings, beam_search
 from models.captioning.types import CaptionStyle
 from models.captioning.vision import MapTower
@@ -57,10 +58,11 @@ class StyleValidation:
         }
 
     def _write(self, decoder: AttentionDecoder) -> Iterator[list[str]]:
+        limit = style_limit(self.style, self._vocabulary)
         never, start = self._vocabulary.never_written, self._vocabulary.start(self.style)
         for first in range(0, len(self.maps), _PHOTOS_PER_BATCH):
             rows = range(first, min(first + _PHOTOS_PER_BATCH, len(self.maps)))
-            for found in beam_search(decoder, self._memory(decoder, rows), start, self._search, never):
+            for found in beam_search(decoder, self._memory(decoder, rows), start, self._search, never, limit=limit):
                 words = self._vocabulary.decode(found[0].words) if found else []
                 yield tokenize_reference(detokenize(words))
 

@@ -83,7 +83,7 @@ class _Run:
         cache = MapCache(config.cache or config.out.parent / "maps", self.tower, self.start.tuned, self._mapped)
         self.maps = {view: cache.maps(self.set.photos, view) for view in dict.fromkeys(config.views)}
         self.validations = [
-            StyleValidation(part, cache, self.tower, self.vocabulary, config.search)
+            StyleValidation(part, cache, self.tower, self.vocabulary, config.search_of(part.style))
             for part in held
             if part.style in self.vocabulary.styles
         ]
@@ -270,6 +270,7 @@ class _Run:
             vision=self.tower.config,
             decoder=self._shape(),
             search=config.search,
+            length_alphas={style: config.search_of(style).length_alpha for style in self.vocabulary.styles},
             styles=self.vocabulary.styles,
             licence=config.licence,
             training={

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from models.captioning.search import SearchSettings
+from models.captioning.types import CaptionStyle
 from models.captioning.vision import MapStage
 from models.joint.towers import Vision
 from models.training.caption_loss import CaptionLossWeights
@@ -39,7 +40,8 @@ class CaptionerTrainingConfig:
         init: folder of a trained encoder whose vision tower is looked through, in place of the pretrained one.
         val_photos: of each style's split ``val``, at most so many choose the epoch, by CIDEr-D; without any, the last
             epoch is taken.
-        search: how captions are searched for, in validation and by the captioner.
+        search: how captions are searched for, in validation and by the captioner; names of dishes with a
+            ``dish_length_alpha`` of their own, since they are short and the model keeps to what is sure.
         bfloat16: steps compute in it where torch's autocast does.
         cache: where maps are kept; None: ``maps`` beside the run folder.
         resume: go on with an interrupted run of the same settings.
@@ -76,6 +78,7 @@ class CaptionerTrainingConfig:
     tied: bool = True
     loss: CaptionLossWeights = field(default_factory=CaptionLossWeights)
     search: SearchSettings = field(default_factory=lambda: SearchSettings(beams=3))
+    dish_length_alpha: float = 2.0
     val_photos: int = 500
     bfloat16: bool = False
     init: Path | None = None
@@ -85,6 +88,10 @@ class CaptionerTrainingConfig:
     command: str = "tastespace train captioner"
     description: str = "the user's own data"
     licence: str = "that of the training data"
+
+    def search_of(self, style: CaptionStyle) -> SearchSettings:
+        """How captions of a style are searched for."""
+        return replace(self.search, length_alpha=self.dish_length_alpha) if style == "dish" else self.search
 
     def settings(self) -> dict[str, Any]:
         """What must be equal for a run to be resumed, as JSON values. The second stage is left out: a run that has

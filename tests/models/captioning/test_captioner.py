@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,22 @@ def test_a_gate_chooses_the_style_of_each_photo(captioner: TellCaptioner, tmp_pa
     for place, [caption] in enumerate(found):
         _same(caption, styles[caption.style][place][0])
     assert gated.info.fingerprint != captioner.info.fingerprint
+
+
+def test_a_style_may_have_a_length_alpha_of_its_own(captioner: TellCaptioner) -> None:
+    one = TellCaptioner(
+        captioner.tower,
+        captioner.decoder,
+        captioner.vocabulary,
+        captioner.search["general"],
+        length_alphas={"dish": 9.0},
+        name="one",
+    )
+    assert one.search["general"] == captioner.search["general"]
+    assert one.search["dish"] == replace(captioner.search["dish"], length_alpha=9.0)
+    options = CaptionOptions(beams=4, num_captions=4, max_words=4, style="dish")
+    short, long = (each.caption_pixels(_photos(1), options)[0] for each in (captioner, one))
+    assert len(long[0].words) >= len(short[0].words)
 
 
 def test_the_callers_limits_count(captioner: TellCaptioner) -> None:
