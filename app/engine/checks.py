@@ -36,16 +36,17 @@ def check_vector(value: object, dim: int | None) -> Outcome[Float32Array]:
 
 
 def check_captions(value: object) -> Outcome[tuple[Caption, ...]]:
-    """At least one caption, each with a finite log-probability and, where it has maps, one for each word."""
+    """At least one caption, finite log-probabilities of it and its words and, where it has maps, one for each word."""
     if not isinstance(value, tuple) or not all(isinstance(each, Caption) for each in value):
         return Failed("the model gave something else than captions for this item")
     if not value:
         return Failed("the model found no caption for this item")
     for caption in value:
-        if not math.isfinite(caption.log_probability):
+        log_probabilities = (caption.log_probability, *(word.log_probability for word in caption.words))
+        if not all(math.isfinite(each) for each in log_probabilities):
             return Failed("the model gave a caption without a probability (not finite) for this item")
         maps = caption.attention
-        if maps is not None and (len(maps) != len(caption.words) or not np.isfinite(maps).all()):
+        if maps is not None and (maps.ndim != 3 or len(maps) != len(caption.words) or not np.isfinite(maps).all()):
             return Failed("the model gave a caption without one attention map for each word for this item")
     return Done(value)
 

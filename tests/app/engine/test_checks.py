@@ -34,6 +34,8 @@ def test_what_was_promised_passes() -> None:
         (Operation.CAPTION, ("tomato soup",), "something else than captions"),
         (Operation.CAPTION, (), "found no caption"),
         (Operation.CAPTION, (Caption("x", WORDS, float("nan")),), "without a probability"),
+        (Operation.CAPTION, (Caption("x", (CaptionedWord("x", -np.inf),), -1.0),), "without a probability"),
+        (Operation.CAPTION, (Caption("x", WORDS, -1.0, MAPS[:, 0]),), "one attention map for each word"),
         (Operation.CAPTION, (Caption("x", WORDS, -1.0, MAPS[:1]),), "one attention map for each word"),
         (Operation.CAPTION, (Caption("x", WORDS, -1.0, MAPS * np.inf),), "one attention map for each word"),
         (Operation.ANSWER, YES, "something else than answers"),
