@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ def load_generator(spec: str = DEFAULT_GENERATOR, device: str = "cpu", *, encode
     """
     kind, _, rest = spec.partition(":")
     if kind == "diffusers" and rest:
+        import_module("models.libraries")  # before all else, see there
         from models.generation.diffusion import load_diffusion
 
         return load_diffusion(rest, device)
@@ -52,6 +54,7 @@ def load_latent_generator(
     Raises:
         GeneratorUnavailableError: weights or device are missing, changed or don't fit each other or the encoder.
     """
+    import_module("models.libraries")  # before all else, see there
     import torch
 
     from models.generation.conditions import ConditionCentring

@@ -10,10 +10,11 @@ from tests.paths import REPOSITORY
 PROGRAM = """
 import sys, threading
 from models.captioning.loading import load_captioner
+from models.generation.loading import load_generator
 from models.reasoning.loading import load_reasoner
 from models.registry import load_encoder
 
-together = threading.Barrier(3)
+together = threading.Barrier(4)
 said = []
 
 def load(loader, spec):
@@ -27,6 +28,7 @@ threads = [
     threading.Thread(target=load, args=(load_encoder, "lite:nowhere")),
     threading.Thread(target=load, args=(load_captioner, "tell:nowhere")),
     threading.Thread(target=load, args=(load_reasoner, "attend:nowhere")),
+    threading.Thread(target=load, args=(load_generator, "latent:nowhere")),
 ]
 for each in threads:
     each.start()
@@ -44,6 +46,7 @@ def test_threads_that_load_different_models_at_once_do_not_meet_half_imported_li
     assert [line.split(":")[0] for line in said] == [
         "CaptionerUnavailableError",
         "EncoderUnavailableError",
+        "GeneratorUnavailableError",
         "ReasonerUnavailableError",
     ], said
     assert all("nowhere" in line for line in said)
