@@ -111,12 +111,14 @@ def _figure_paths(files: Sequence[Path], figure: Path | None) -> dict[Path, Path
         raise typer.BadParameter("the figure is a PNG; let its name end in .png", param_hint="--figure")
     figure.mkdir(parents=True, exist_ok=True)
     paths: dict[Path, Path] = {}
+    taken: set[Path] = set()
     for file in dict.fromkeys(files):
-        taken, number, path = set(paths.values()), 1, figure / f"{file.stem}.png"
+        number, path = 1, figure / f"{file.stem}.png"
         while path in taken:
             number += 1
             path = figure / f"{file.stem}-{number}.png"
         paths[file] = path
+        taken.add(path)
     return paths
 
 
