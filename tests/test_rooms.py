@@ -90,6 +90,8 @@ def trespasses(paths: list[Path], forbidden: tuple[str, ...], *, at_import: bool
         "models.generation.loading",
         "models.generation.provenance",
         "models.generation.types",
+        "models.reasoning.loading",
+        "models.reasoning.figure",
         "models.evaluation.words",
     ],
 )

@@ -16,7 +16,9 @@ from tests.app.fakes import FakeEngine
 from tests.app.importers.test_run import write_source
 from tests.paths import REPOSITORY
 
-COMMANDS = ("serve", "import", "export", "search", "caption", "train joint", "eval retrieval", "reindex", "doctor")
+COMMANDS = (
+    "serve", "import", "export", "search", "caption", "ask", "train joint", "eval retrieval", "reindex", "doctor",
+)  # fmt: skip
 
 
 def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
