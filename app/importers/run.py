@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
-from app.engine.types import Priority, SaturatedError
+from app.engine.types import Priority, SaturatedError, UnavailableError
 from app.importers.archive import ArchiveLimits
 from app.importers.base import Entry, ImportItem, ImportProblem
 from app.importers.detect import Source, open_source
@@ -30,6 +30,8 @@ CHUNKS_IN_FLIGHT = 2
 #: Problems kept in a report; all of them are counted, and all reach ``on_problem``.
 MAX_PROBLEMS = 1000
 _NOTHING = Automatic()
+# How long a worker that is being replaced is waited for: a model takes seconds to load, a large one a minute.
+_PAUSES_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
 
 class BundleStore(Protocol):
@@ -122,7 +124,8 @@ async def run_import(
 
     Raises:
         ImportSourceError: the source as a whole can't be imported.
-        EngineError, IndexRoomError, OSError: the service can't go on; what is stored by then stays.
+        EngineError, IndexRoomError, OSError: the service can't go on, a minute after its model went; what is stored by
+            then stays.
     """
     settings = runtime.settings
     opened = open_source(
@@ -223,11 +226,17 @@ class _Import:
         return replace(bundle, pictures=tuple(pictures))
 
     async def _put(self, bundles: Sequence[Bundle]) -> list[BundleOutcome]:
+        pauses = iter(_PAUSES_S)
         while True:
             try:
                 return await self.store.put_many(bundles, Priority.BULK)
             except SaturatedError as error:
                 await asyncio.sleep(error.retry_after_s)
+            except UnavailableError:
+                pause_s = next(pauses, None)
+                if pause_s is None:
+                    raise
+                await asyncio.sleep(pause_s)
 
     def _problem(self, problem: ImportProblem, *, read: bool = False) -> None:
         if len(self.problems) < MAX_PROBLEMS:

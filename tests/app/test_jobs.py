@@ -42,7 +42,10 @@ async def test_a_folder_stays_and_a_missing_one_fails(service: Service, tmp_path
     assert str(tmp_path) not in ended.detail
 
 
-async def test_a_broken_model_fails_the_job_with_its_sentence(service: Service, tmp_path: Path) -> None:
+async def test_a_broken_model_fails_the_job_with_its_sentence(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.importers.run._PAUSES_S", ())
     path = tmp_path / "recipes.jsonl"
     path.write_text('{"id": "a", "title": "soup", "ingredients": ["water"]}')
     service.engine.unavailable = True

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from app.engine.types import Outcome, Priority, UnavailableError
+from app.engine.types import Operation, Outcome, Priority, UnavailableError
 from app.importers.base import ImportProblem, ImportSourceError
 from app.importers.run import CHUNK_BUNDLES, ImportReport, run_import
-from app.services.items import Bundle, BundleOutcome
+from app.services.items import AutoCaptions, Automatic, Bundle, BundleOutcome
 from app.settings import Settings
 from index.doctor import examine
 from tests.app.fakes import FakeEngine, picture
@@ -168,7 +168,30 @@ def test_a_source_that_is_none(tmp_path: Path) -> None:
         import_into(tmp_path / "data", tmp_path / "none")
 
 
-def test_a_dead_engine_ends_the_import(tmp_path: Path) -> None:
+class _RestartingEngine(FakeEngine):
+    """Its captioner is being loaded again when the first photos come."""
+
+    refused = 0
+
+    async def submit(self, operation: Operation, *args: Any, **kwargs: Any) -> list[Outcome[Any]]:
+        if operation is Operation.CAPTION and self.refused < 2:
+            self.refused += 1
+            raise UnavailableError("the captioner is not available: its process was killed")
+        return await super().submit(operation, *args, **kwargs)
+
+
+@pytest.mark.fault
+def test_an_import_waits_for_a_worker_that_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.importers.run._PAUSES_S", (0.0, 0.0))
+    engine = _RestartingEngine()
+    source = write_source(tmp_path / "source", 2)
+    report = import_into(tmp_path / "data", source, engine, automatic=Automatic(captions=AutoCaptions()))
+    assert (engine.refused, report.images.created, report.problem_count) == (2, 2, 0)
+
+
+@pytest.mark.fault
+def test_a_dead_engine_ends_the_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.importers.run._PAUSES_S", (0.0, 0.0))
     source = write_source(tmp_path / "source", 2)
     engine = FakeEngine()
     engine.unavailable = True
