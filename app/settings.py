@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     runtime: RuntimeName = Field(default="auto", description="What computes the model; auto: openvino on a CPU.")
     model_cache: Path | None = Field(default=None, description="Folder of converted models; default: in data_dir.")
     threads: int | None = Field(default=None, ge=1, le=1024, description="CPU threads of the model.")
-    captioner: str = Field(default="tastespace-captions", min_length=1, description="See models.captioning.loading; none: without.")
+    captioner: str = Field(default="tastespace-captions", min_length=1, description="See models.captioning.loading.")
     reasoner: str = Field(default="none", min_length=1, description="See models.reasoning.loading; none: without.")
     generator: str = Field(default="none", min_length=1, description="See models.generation.loading; none: without.")
     generator_batch: int = Field(default=8, ge=1, le=256, description="Most pictures that are drawn in one batch.")
