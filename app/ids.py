@@ -15,6 +15,7 @@ RESERVED_IDS: frozenset[str] = frozenset(
         "analogy",
         "assets",
         "cancel",
+        "answers",
         "captions",
         "docs",
         "file",
