@@ -13,9 +13,9 @@ from index.text import normalize_id
 RESERVED_IDS: frozenset[str] = frozenset(
     {
         "analogy",
+        "answers",
         "assets",
         "cancel",
-        "answers",
         "captions",
         "docs",
         "file",
