@@ -200,6 +200,9 @@ class JobRunner:
 
     def sweep_uploads(self) -> None:
         """Remove what a killed process left among the uploads: archives of no job, half unpacked folders."""
+        folder = self._resources.settings.uploads_dir
+        # Listed before the jobs are read: what is uploaded meanwhile is not looked at.
+        found = list(folder.iterdir()) if folder.is_dir() else []
         wanted: set[str] = set()
         cursor: str | None = None
         while True:
@@ -208,9 +211,8 @@ class JobRunner:
             cursor = page.next_cursor
             if cursor is None:
                 break
-        folder = self._resources.settings.uploads_dir
         oldest = time.time() - _LEFTOVER_AGE_S
-        for path in list(folder.iterdir()) if folder.is_dir() else []:
+        for path in found:
             if path.name in wanted or path.stat().st_mtime > oldest:
                 continue
             if path.is_dir():

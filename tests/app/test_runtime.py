@@ -30,7 +30,7 @@ async def test_lanes_are_placed_as_the_settings_say(tmp_path: Path) -> None:
         (placed, {"encoder": "cuda:2", "captioner": "cuda:1", "captioner-2": "cpu"}),
         (_settings(tmp_path, captioner="none"), {"encoder": "cpu"}),
         (
-            _settings(tmp_path, reasoner="attend:folder", placement="reasoner=cuda:3@process"),
+            _settings(tmp_path, captioner="none", reasoner="attend:folder", placement="reasoner=cuda:3@process"),
             {"encoder": "cpu", "reasoner": "cuda:3"},
         ),
         (_settings(tmp_path, captioner="none", placement="encoder=cpu@process"), {"encoder": "cpu"}),
