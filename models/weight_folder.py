@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -18,7 +19,10 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from models.files import write_file
-from models.types import ModelError
+from models.types import EncoderUnavailableError, ModelError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 MANIFEST_FILE = "manifest.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -101,6 +105,25 @@ class WeightFolder:
                 f"the {self.noun} in {self.path} needs the backbones {record['backbones']}, this version has "
                 f"{dict(pinned)}; {self.remedy}"
             )
+
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """What is raised while a model is made of these weights becomes :attr:`error`: a backbone or a device that is
+        not there speaks for itself, and a shape that doesn't fit is the folder's."""
+        try:
+            yield
+        except EncoderUnavailableError as error:
+            raise self.error(str(error)) from error
+        except (RuntimeError, ValueError) as error:
+            raise self.error(
+                f"the weights in {self.path} don't fit their own configuration: {error}; {self.remedy}"
+            ) from error
+
+
+def manifest_fingerprint(manifest: DataclassInstance) -> str:
+    """Hex sha256 over all of a manifest that decides what its model answers: not its training, nor its licence."""
+    record = {name: value for name, value in asdict(manifest).items() if name not in ("training", "metrics", "licence")}
+    return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def pack(parts: Mapping[str, Mapping[str, Tensor]]) -> bytes:

@@ -22,7 +22,7 @@ from models.captioning.types import (
 )
 from models.captioning.vision import MapTower
 from models.captioning.vocabulary import CaptionVocabulary, detokenize
-from models.joint.towers import PHOTOS_PER_BATCH, PHOTOS_PER_BATCH_ON_CPU, check_pixels, normalise_pixels
+from models.joint.towers import check_pixels
 from models.types import Float32Array, UInt8Array
 
 _CAPTIONS_PER_BATCH = 256
@@ -60,8 +60,8 @@ class TellCaptioner:
             style: replace(search, length_alpha=(length_alphas or {}).get(style, search.length_alpha))
             for style in vocabulary.styles
         }
-        self._limits = {style: style_limit(style, vocabulary) for style in vocabulary.styles}
         self._device = next(decoder.parameters()).device
+        self._limits = {style: style_limit(style, vocabulary, self._device) for style in vocabulary.styles}
         self._info = CaptionerInfo(
             name=name,
             fingerprint=fingerprint,
@@ -84,17 +84,9 @@ class TellCaptioner:
         check_pixels(pixels, self._info.preprocess.size)
         return self.caption_maps(self.feature_maps(pixels), options)
 
-    @torch.inference_mode()
     def feature_maps(self, pixels: UInt8Array) -> Float32Array:
         """uint8 (n, size, size, 3) -> float32 (n, locations, width): what the decoder looks at."""
-        most = PHOTOS_PER_BATCH_ON_CPU if self._device.type == "cpu" else PHOTOS_PER_BATCH
-        spec = self._info.preprocess
-        parts = [
-            self.tower(normalise_pixels(pixels[start : start + most], spec, self._device)).float().cpu()
-            for start in range(0, len(pixels), most)
-        ]
-        maps: Float32Array = torch.cat(parts).numpy()
-        return maps
+        return self.tower.maps(pixels)
 
     @torch.inference_mode()
     def caption_maps(self, maps: Float32Array, options: CaptionOptions) -> list[list[Caption]]:

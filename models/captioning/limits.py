@@ -13,13 +13,13 @@ from models.captioning.vocabulary import CaptionVocabulary
 LINKING_WORDS = frozenset({"a", "and", "'s", "for", "in", "of", "on", "or", "the", "to", "with"})
 
 
-def style_limit(style: CaptionStyle, vocabulary: CaptionVocabulary) -> Limit:
+def style_limit(style: CaptionStyle, vocabulary: CaptionVocabulary, device: torch.device) -> Limit:
     """No word twice in a row; in a name of a dish, no word twice at all ("asparagus with asparagus") but for
     ``LINKING_WORDS``."""
     if style == "general":
         return no_echo
     numbers = vocabulary.encode(sorted(LINKING_WORDS & set(vocabulary.words)))
-    return NoRepeat(torch.tensor(numbers, dtype=torch.long))
+    return NoRepeat(torch.tensor(numbers, dtype=torch.long, device=device))
 
 
 def no_echo(gains: Tensor, words: Tensor) -> None:
@@ -32,15 +32,14 @@ class NoRepeat:
     """No word twice, but for some.
 
     Args:
-        free: int64, the numbers of words that may be repeated, though not in a row.
+        free: int64, the numbers of words that may be repeated, though not in a row; on the device of the search.
     """
 
     def __init__(self, free: Tensor) -> None:
         self._free = free
 
     def __call__(self, gains: Tensor, words: Tensor) -> None:
-        free = self._free.to(gains.device)
-        kept = gains[:, :, free].clone()
+        kept = gains[:, :, self._free].clone()
         gains.scatter_(2, words, -torch.inf)
-        gains[:, :, free] = kept
+        gains[:, :, self._free] = kept
         no_echo(gains, words)

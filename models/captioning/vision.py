@@ -5,15 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 import timm
 import torch
 from torch import Tensor, nn
 
-from models.backbones import load_vision
-from models.joint.towers import Vision, lite_preprocess
-from models.types import ImagePreprocess, ResizeMode
+from models.backbones import VISION_FILES, load_vision
+from models.joint.towers import (
+    PHOTOS_PER_BATCH,
+    PHOTOS_PER_BATCH_ON_CPU,
+    Vision,
+    lite_preprocess,
+    normalise_pixels,
+)
+from models.types import Float32Array, ImagePreprocess, ResizeMode, UInt8Array
+from models.weight_folder import WeightFolder
 
 MapStage: TypeAlias = Literal["head", "stages"]
 MAP_STAGES: tuple[MapStage, ...] = get_args(MapStage)
@@ -36,6 +43,19 @@ class VisionConfig:
     stage: MapStage = "head"
     image_size: int = 224
     resize_mode: ResizeMode = "squash"
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """As a manifest has it. Raises ValueError or TypeError where there is no such map."""
+        vision = cls(**record)
+        if vision.vision not in VISION_FILES or vision.stage not in MAP_STAGES:
+            raise ValueError(f"no map is called {vision.vision!r}, {vision.stage!r}")
+        return vision
+
+    @property
+    def backbones(self) -> dict[str, str]:
+        """The sha256 of what the map stands on, by the tower's name."""
+        return {self.vision: VISION_FILES[self.vision].sha256}
 
     @property
     def preprocess(self) -> ImagePreprocess:
@@ -97,10 +117,36 @@ class MapTower(nn.Module):
         """Normalised float (n, 3, size, size) -> (n, locations, width)."""
         return self.finish(self.stages(pixels))
 
+    @torch.inference_mode()
+    def maps(self, pixels: UInt8Array) -> Float32Array:
+        """uint8 (n, size, size, 3), n > 0 -> float32 (n, locations, width), in batches that fit the device."""
+        device = self.trunk.conv_stem.weight.device
+        most = PHOTOS_PER_BATCH_ON_CPU if device.type == "cpu" else PHOTOS_PER_BATCH
+        parts = [
+            self(normalise_pixels(pixels[start : start + most], self.config.preprocess, device)).float().cpu()
+            for start in range(0, len(pixels), most)
+        ]
+        maps: Float32Array = torch.cat(parts).numpy()
+        return maps
+
+
+def rounded_digest(tensors: Mapping[str, Tensor]) -> str:
+    """:func:`tensors_digest` of the tensors as they are read again from float16."""
+    return tensors_digest({name: tensor.detach().cpu().half().float() for name, tensor in tensors.items()})
+
+
+def check_tower(folder: WeightFolder, tower: Mapping[str, Tensor], expected: str) -> None:
+    """Refuse a folder whose tuned tensors are not those that its manifest names by their digest."""
+    found = tensors_digest(tower)
+    if found != expected:
+        raise folder.error(
+            f"the {folder.noun} in {folder.path} needs the tuned vision tower {expected or '(none)'}, "
+            f"its weights hold {found or '(none)'}; {folder.remedy}"
+        )
+
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    """A digest of tuned tensors (12 hex digits); empty where there are none. Equal to
-    :attr:`models.training.start.Start.tuned`."""
+    """A digest of tuned tensors (12 hex digits); empty where there are none."""
     if not tensors:
         return ""
     digest = hashlib.sha256()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.nn.utils.rnn import pad_sequence
 
 from models.captioning.vision import MapTower
-from models.joint.towers import PHOTOS_PER_BATCH, PHOTOS_PER_BATCH_ON_CPU, check_pixels, normalise_pixels
+from models.joint.towers import check_pixels
 from models.reasoning.calibration import Calibration, answer_probabilities
 from models.reasoning.network import ReasoningNetwork
 from models.reasoning.types import (
@@ -80,17 +80,9 @@ class AttentionReasoner:
         rows, photos = _distinct(pixels)
         return self.answer_maps(self.feature_maps(pixels[rows]), photos, asked, options)
 
-    @torch.inference_mode()
     def feature_maps(self, pixels: UInt8Array) -> Float32Array:
         """uint8 (n, size, size, 3) -> float32 (n, locations, width): what questions are answered from."""
-        most = PHOTOS_PER_BATCH_ON_CPU if self._device.type == "cpu" else PHOTOS_PER_BATCH
-        spec = self._info.preprocess
-        parts = [
-            self.tower(normalise_pixels(pixels[start : start + most], spec, self._device)).float().cpu()
-            for start in range(0, len(pixels), most)
-        ]
-        maps: Float32Array = torch.cat(parts).numpy()
-        return maps
+        return self.tower.maps(pixels)
 
     @torch.inference_mode()
     def answer_maps(

@@ -12,8 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from models.backbones import VISION_FILES
-from models.captioning.vision import MAP_STAGES, VisionConfig, tensors_digest
+from models.captioning.vision import VisionConfig, check_tower, rounded_digest
 from models.reasoning.calibration import Calibration
 from models.reasoning.network import NetworkConfig
 from models.reasoning.types import ReasonerUnavailableError
@@ -67,9 +66,8 @@ def save_reasoner_weights(
         WEIGHTS_FILE: pack({_NETWORK: network, _TOWER: tower}),
         VOCABULARY_FILE: vocabulary.to_text().encode(),
     }
-    rounded = {name: tensor.detach().cpu().half().float() for name, tensor in tower.items()}
-    record = asdict(manifest) | {"tower": tensors_digest(rounded)}
-    _folder(folder).write(record, files, _pinned(manifest.vision))
+    record = asdict(manifest) | {"tower": rounded_digest(tower)}
+    reasoner_folder(folder).write(record, files, manifest.vision.backbones)
 
 
 def load_reasoner_weights(folder: Path) -> ReasonerWeights:
@@ -79,13 +77,13 @@ def load_reasoner_weights(folder: Path) -> ReasonerWeights:
         ReasonerUnavailableError: a file is missing, changed or of another format, the weights were trained over
             another vision tower than the pinned one, or the parts don't fit each other.
     """
-    files = _folder(folder)
+    files = reasoner_folder(folder)
     record = files.read_record()
     try:
         manifest = _manifest(record)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ReasonerUnavailableError(f"{folder} has no manifest of a reasoner: {error}; {REMEDY}") from error
-    files.check_backbones(record, _pinned(manifest.vision))
+    files.check_backbones(record, manifest.vision.backbones)
     text = files.read_file(VOCABULARY_FILE, record)
     tensors = files.read_tensors(record)
     try:
@@ -94,32 +92,22 @@ def load_reasoner_weights(folder: Path) -> ReasonerWeights:
     except ValueError as error:
         raise ReasonerUnavailableError(f"the vocabulary in {folder} doesn't fit: {error}; {REMEDY}") from error
     tower = part_of(tensors, _TOWER)
-    if tensors_digest(tower) != manifest.tower:
-        raise ReasonerUnavailableError(
-            f"the reasoner in {folder} needs the tuned vision tower {manifest.tower or '(none)'}, "
-            f"its weights hold {tensors_digest(tower) or '(none)'}; {REMEDY}"
-        )
+    check_tower(files, tower, manifest.tower)
     return ReasonerWeights(manifest, vocabulary, part_of(tensors, _NETWORK), tower)
 
 
-def _folder(folder: Path) -> WeightFolder:
+def reasoner_folder(folder: Path) -> WeightFolder:
+    """The folder, with the words and the error of reasoners."""
     return WeightFolder(folder, "reasoner", REMEDY, ReasonerUnavailableError)
 
 
-def _pinned(vision: VisionConfig) -> dict[str, str]:
-    return {vision.vision: VISION_FILES[vision.vision].sha256}
-
-
 def _manifest(record: Mapping[str, Any]) -> ReasonerManifest:
-    vision = VisionConfig(**record["vision"])
-    if vision.vision not in VISION_FILES or vision.stage not in MAP_STAGES:
-        raise ValueError(f"no map is called {vision.vision!r}, {vision.stage!r}")
     network, calibration = dict(record["network"]), dict(record["calibration"])
     network["grid"] = tuple(network["grid"])
     for name in ("temperatures", "thresholds"):
         calibration[name] = tuple(calibration[name])
     parts = {
-        "vision": vision,
+        "vision": VisionConfig.from_record(record["vision"]),
         "network": NetworkConfig(**network),
         "calibration": Calibration(**calibration),
     }

@@ -58,7 +58,8 @@ class StyleValidation:
         }
 
     def _write(self, decoder: AttentionDecoder) -> Iterator[list[str]]:
-        limit = style_limit(self.style, self._vocabulary)
+        device = next(decoder.parameters()).device
+        limit = style_limit(self.style, self._vocabulary, device)
         never, start = self._vocabulary.never_written, self._vocabulary.start(self.style)
         for first in range(0, len(self.maps), _PHOTOS_PER_BATCH):
             rows = range(first, min(first + _PHOTOS_PER_BATCH, len(self.maps)))

@@ -23,7 +23,6 @@ from torch import Tensor
 from models.captioning.decoder import AttentionDecoder, DecoderConfig, Memory
 from models.captioning.style import StyleGate
 from models.captioning.types import CaptionStyle
-from models.captioning.vision import MapTower, VisionConfig
 from models.captioning.vocabulary import CaptionVocabulary
 from models.captioning.weights import CaptionerManifest, save_captioner_weights
 from models.data import DataError
@@ -73,9 +72,7 @@ class _Run:
         styles, held = self._read()
         self.folder = RunFolder(config.out, config.settings(), resume=config.resume)
         self.start = Start.read(config.init, LiteConfig(vision=config.vision))
-        size = config.image_size or self.start.shape.image_size
-        vision = VisionConfig(self.start.shape.vision, config.stage, size, self.start.shape.resize_mode)
-        self.tower = MapTower(vision, self.start.trunk).to(self.device)
+        self.tower = self.start.map_tower(config.stage, config.image_size, self.device)
         self.vocabulary = CaptionVocabulary.build(
             {part.style: [words for captions in part.words for words in captions] for part in styles}, config.min_count
         )

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.captioning.vision import MapTower, VisionConfig
 from models.data import DataError
 from models.joint.lite import LiteConfig
 from models.joint.loading import parse_device
@@ -83,9 +82,7 @@ class _Run:
         self.set = QuestionSet(questions, self.vocabulary)
         self.mask = torch.from_numpy(self.vocabulary.mask).to(self.device)
         self.start = Start.read(config.init, LiteConfig(vision=config.vision))
-        size = config.image_size or self.start.shape.image_size
-        vision = VisionConfig(self.start.shape.vision, config.stage, size, self.start.shape.resize_mode)
-        self.tower = MapTower(vision, self.start.trunk).to(self.device)
+        self.tower = self.start.map_tower(config.stage, config.image_size, self.device)
         cache = MapCache(config.cache or config.out.parent / "maps", self.tower, self.start.tuned, self._mapped)
         self.maps = {view: cache.maps(self.set.photos, view) for view in dict.fromkeys(config.views)}
         self.validation = self._held(cache)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from open_clip.model import CustomTextCLIP
 from torch import Tensor
 
+from models.captioning.vision import MapStage, MapTower, VisionConfig, tensors_digest
 from models.checkpoint import load_checkpoint
 from models.joint.lite import JointHeads, LiteConfig
 from models.joint.towers import build_clip
@@ -65,6 +66,17 @@ class Start:
             raise EncoderUnavailableError(f"the weights to start from have {unknown}, which {self.shape.vision} lacks")
         return clip
 
+    def map_tower(self, stage: MapStage, image_size: int | None, device: torch.device) -> MapTower:
+        """The vision tower before pooling, with the tuned tensors on top, for photos of its own size if none is given.
+
+        Raises:
+            EncoderUnavailableError: the backbone's package is missing or changed.
+            ValueError: a tensor does not fit it.
+        """
+        shape = self.shape
+        config = VisionConfig(shape.vision, stage, image_size or shape.image_size, shape.resize_mode)
+        return MapTower(config, self.trunk).to(device)
+
     def build_heads(self, dropout: float) -> JointHeads:
         """Heads with the trained tensors, or with random ones of torch's generator.
 
@@ -82,12 +94,7 @@ class Start:
     @property
     def tuned(self) -> str:
         """A digest of the tuned tensors; empty where the vision tower is the pretrained one."""
-        if not self.trunk:
-            return ""
-        digest = hashlib.sha256()
-        for name in sorted(self.trunk):
-            digest.update(name.encode() + self.trunk[name].cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()[:12]
+        return tensors_digest(self.trunk)
 
 
 def exported(heads: Mapping[str, Tensor], trunk: Mapping[str, Tensor]) -> dict[str, Tensor]:

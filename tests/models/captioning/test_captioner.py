@@ -10,8 +10,8 @@ from models.captioning.captioner import TellCaptioner
 from models.captioning.style import StyleGate, mean_features
 from models.captioning.tell import load_tell
 from models.captioning.types import Caption, CaptionerUnavailableError, CaptionOptions
-from models.captioning.weights import MANIFEST_FILE
 from models.types import UInt8Array
+from models.weight_folder import MANIFEST_FILE
 from tests.models.captioning.samples import save_small
 
 pytestmark = pytest.mark.weights

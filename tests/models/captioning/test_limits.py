@@ -5,7 +5,7 @@ import torch
 from models.captioning.limits import NoRepeat, no_echo, style_limit
 from models.captioning.vocabulary import CaptionVocabulary
 
-NEVER = -torch.inf
+NEVER, CPU = -torch.inf, torch.device("cpu")
 
 
 def test_no_word_follows_itself() -> None:
@@ -31,8 +31,8 @@ def test_names_of_dishes_repeat_linking_words_alone() -> None:
     soup, link, _, leek = vocabulary.encode(vocabulary.words)
     words = torch.tensor([[[soup, link, leek]]])
     gains = torch.zeros(1, 1, len(vocabulary))
-    style_limit("dish", vocabulary)(gains, words)
+    style_limit("dish", vocabulary, CPU)(gains, words)
     assert gains[0, 0].isneginf().nonzero().flatten().tolist() == [soup, leek]
     gains = torch.zeros(1, 1, len(vocabulary))
-    style_limit("general", vocabulary)(gains, words)
+    style_limit("general", vocabulary, CPU)(gains, words)
     assert gains[0, 0].isneginf().nonzero().flatten().tolist() == [leek]

@@ -10,13 +10,8 @@ import torch
 from models.captioning.style import StyleGate
 from models.captioning.types import CaptionerUnavailableError
 from models.captioning.vocabulary import CaptionVocabulary
-from models.captioning.weights import (
-    MANIFEST_FILE,
-    VOCABULARY_FILE,
-    WEIGHTS_FILE,
-    load_captioner_weights,
-    save_captioner_weights,
-)
+from models.captioning.weights import VOCABULARY_FILE, load_captioner_weights, save_captioner_weights
+from models.weight_folder import MANIFEST_FILE, WEIGHTS_FILE
 from tests.models.captioning.samples import DECODER, VOCABULARY, save_small, small_decoder, small_manifest
 
 TOWER = {"conv_head.weight": torch.full((2, 2), 0.1).half().float()}

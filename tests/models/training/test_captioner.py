@@ -10,7 +10,6 @@ from safetensors.numpy import load_file, save_file
 
 from models.captioning.tell import load_tell
 from models.captioning.types import CaptionOptions
-from models.captioning.weights import MANIFEST_FILE, WEIGHTS_FILE
 from models.checkpoint import Manifest, save_checkpoint
 from models.data import DataError
 from models.joint.lite import LiteConfig
@@ -19,6 +18,7 @@ from models.preprocess import to_pixels
 from models.training.captioner import CaptionerTrainingConfig, train_captioner
 from models.training.joint import TrainingProgress
 from models.training.run_folder import RunFolderError
+from models.weight_folder import MANIFEST_FILE, WEIGHTS_FILE
 from tests.models.training.caption_world import COLOURS, write_captions
 
 pytestmark = pytest.mark.weights
