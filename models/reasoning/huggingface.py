@@ -6,12 +6,11 @@ the likely ones. Neither tells kinds of questions apart, and neither gives maps 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
@@ -20,6 +19,7 @@ from transformers import (
     ViltForQuestionAnswering,
 )
 
+from models.hub import model_fingerprint, reason
 from models.joint.loading import parse_device
 from models.joint.towers import check_pixels, normalise_pixels
 from models.reasoning.types import (
@@ -98,9 +98,8 @@ def load_huggingface_reasoner(name: str, device: str = "cpu") -> HuggingFaceReas
         architecture = ViltForQuestionAnswering if config.model_type == "vilt" else BlipForQuestionAnswering
         model = architecture.from_pretrained(name).eval().requires_grad_(False).to(where)
     except (OSError, ValueError, RuntimeError, ImportError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise ReasonerUnavailableError(
-            f"the model {name!r} can't be loaded from the hub or from a folder: {reason}"
+            f"the model {name!r} can't be loaded from the hub or from a folder: {reason(error)}"
         ) from error
     answers_of: AnswersOf
     if config.model_type == "vilt":
@@ -111,7 +110,7 @@ def load_huggingface_reasoner(name: str, device: str = "cpu") -> HuggingFaceReas
     preprocess = ImagePreprocess(size, tuple(processor.image_mean), tuple(processor.image_std), "squash")
     info = ReasonerInfo(
         name=f"huggingface:{name}",
-        fingerprint=_fingerprint(model, preprocess),
+        fingerprint=model_fingerprint(model, preprocess, b""),
         preprocess=preprocess,
         grid=None,
         question_types=(),
@@ -192,10 +191,3 @@ def _merged(pairs: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
 def _reasoning(answers: Sequence[tuple[str, float]]) -> Reasoning:
     scored = tuple(ScoredAnswer(text, probability) for text, probability in answers)
     return Reasoning(answers=scored, known=scored[0].probability >= _LIKELY)
-
-
-def _fingerprint(model: nn.Module, preprocess: ImagePreprocess) -> str:
-    digest = hashlib.sha256(repr(preprocess).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
