@@ -10,7 +10,7 @@ from starlette.requests import Request
 from app import __version__
 from app.api.deps import RuntimeDep, require_key
 from app.api.openapi import problems
-from app.engine.types import EngineHealth, LaneState
+from app.engine.types import EngineHealth, LaneState, ModelInfo
 from app.metrics import Metrics
 from app.problems import PROBLEM_TYPES, Problem
 from app.runtime import Runtime
@@ -127,62 +127,54 @@ async def list_models(runtime: RuntimeDep) -> Models:
     )
 
 
+def _common(info: ModelInfo) -> dict[str, Any]:
+    """What is told of every model."""
+    return {
+        "name": info.name,
+        "fingerprint": info.fingerprint,
+        "device": info.device,
+        "parameters": info.parameters,
+        "licence": info.licence,
+        "description": info.description,
+    }
+
+
 def _encoder(info: EncoderInfo) -> Encoder:
     return Encoder(
-        name=info.name,
-        fingerprint=info.fingerprint,
         dim=info.dim,
         image_size=info.preprocess.size,
-        device=info.device,
         runtime=info.runtime,
-        parameters=info.parameters,
-        licence=info.licence,
-        description=info.description,
+        **_common(info),
     )
 
 
 def _captioner(info: CaptionerInfo) -> Captioner:
     return Captioner(
-        name=info.name,
-        fingerprint=info.fingerprint,
         styles=list(info.styles),
         grid=info.grid,
         vocabulary=info.vocabulary,
         image_size=info.preprocess.size,
-        device=info.device,
-        parameters=info.parameters,
-        licence=info.licence,
-        description=info.description,
+        **_common(info),
     )
 
 
 def _reasoner(info: ReasonerInfo) -> Reasoner:
     return Reasoner(
-        name=info.name,
-        fingerprint=info.fingerprint,
         question_types=list(info.question_types),
         answers=info.answers,
         grid=info.grid,
         image_size=info.preprocess.size,
-        device=info.device,
-        parameters=info.parameters,
-        licence=info.licence,
-        description=info.description,
+        **_common(info),
     )
 
 
 def _generator(info: GeneratorInfo) -> Generator:
     return Generator(
-        name=info.name,
-        fingerprint=info.fingerprint,
         encoder=info.encoder,
         sizes=[f"{side}x{side}" for side in info.sizes],
         conditions=info.conditions,
         negative=info.negative,
-        device=info.device,
-        parameters=info.parameters,
-        licence=info.licence,
-        description=info.description,
+        **_common(info),
     )
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.common import stderr, stdout
-from app.cli.progress import StageProgress
+from app.cli.progress import StageProgress, listed, training_bars
 from app.cli.train import Vision, manifest_command
 
 if TYPE_CHECKING:
-    from models.training.joint import TrainingProgress
+    pass
 
 
 class MapChoice(StrEnum):
@@ -133,13 +133,8 @@ def train(
         licence=licence,
     )
     with StageProgress(stderr()) as progress:
-
-        def show(step: TrainingProgress) -> None:
-            shown = {name: value for name, value in step.metrics.items() if step.stage == "steps" or "bleu4" in name}
-            note = ", ".join(f"{name} {value:.3g}" for name, value in shown.items())
-            progress.advance(step.stage, step.done, step.total, ", ".join(filter(None, [step.detail, note])))
-
+        show = training_bars(progress, lambda stage, name: stage == "steps" or "bleu4" in name)
         result = train_captioner(config, show)
-    metrics = ", ".join(f"{name} {value:.3g}" for name, value in result.metrics.items())
+    metrics = listed(result.metrics)
     stdout().print(f"Trained: epoch {result.epoch} was kept" + (f" ({metrics})" if metrics else ""), soft_wrap=True)
     stdout().print(f"The captioner is in {result.folder}", soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.common import stderr, stdout
-from app.cli.progress import StageProgress
+from app.cli.progress import StageProgress, listed, training_bars
 from app.cli.train import manifest_command
 
 if TYPE_CHECKING:
-    from models.training.joint import TrainingProgress
+    pass
 
 
 class BackendChoice(StrEnum):
@@ -101,7 +101,7 @@ def train_autoencoder(
         licence=licence,
     )
     with StageProgress(stderr()) as progress:
-        result = pictures.train_autoencoder(config, _shown(progress))
+        result = pictures.train_autoencoder(config, training_bars(progress))
     stdout().print(f"Trained{_listed(result.metrics)}")
     stdout().print(f"The autoencoder is in {result.folder}", soft_wrap=True)
 
@@ -201,7 +201,7 @@ def train_generator(
         licence=licence,
     )
     with StageProgress(stderr()) as progress:
-        result = generator.train_generator(config, _shown(progress))
+        result = generator.train_generator(config, training_bars(progress))
     stdout().print(f"Trained{_listed(result.metrics)}")
     stdout().print(f"The generator is in {result.folder}", soft_wrap=True)
 
@@ -213,13 +213,5 @@ def _numbers(text: str, option: str) -> tuple[int, ...]:
         raise typer.BadParameter(f"{text!r} is not a row of numbers such as 1,1,2", param_hint=option) from None
 
 
-def _shown(progress: StageProgress) -> Callable[[TrainingProgress], None]:
-    def show(step: TrainingProgress) -> None:
-        note = ", ".join(f"{name} {value:.3g}" for name, value in step.metrics.items())
-        progress.advance(step.stage, step.done, step.total, ", ".join(filter(None, [step.detail, note])))
-
-    return show
-
-
 def _listed(metrics: Mapping[str, float]) -> str:
-    return f" ({', '.join(f'{name} {value:.3g}' for name, value in metrics.items())})" if metrics else ""
+    return f" ({listed(metrics)})" if metrics else ""

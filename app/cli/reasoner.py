@@ -11,11 +11,11 @@ import typer
 
 from app.cli.captioner import MapChoice
 from app.cli.common import stderr, stdout
-from app.cli.progress import StageProgress
+from app.cli.progress import StageProgress, listed, training_bars
 from app.cli.train import Vision, manifest_command
 
 if TYPE_CHECKING:
-    from models.training.joint import TrainingProgress
+    pass
 
 
 class FusionChoice(StrEnum):
@@ -142,13 +142,8 @@ def train(
         licence=licence,
     )
     with StageProgress(stderr()) as progress:
-
-        def show(step: TrainingProgress) -> None:
-            shown = {name: value for name, value in step.metrics.items() if name in ("loss", "accuracy")}
-            note = ", ".join(f"{name} {value:.3g}" for name, value in shown.items())
-            progress.advance(step.stage, step.done, step.total, ", ".join(filter(None, [step.detail, note])))
-
+        show = training_bars(progress, lambda _, name: name in ("loss", "accuracy"))
         result = train_reasoner(config, show)
-    metrics = ", ".join(f"{name} {value:.3g}" for name, value in result.metrics.items())
+    metrics = listed(result.metrics)
     stdout().print(f"Trained: epoch {result.epoch} was kept" + (f" ({metrics})" if metrics else ""), soft_wrap=True)
     stdout().print(f"The reasoner is in {result.folder}", soft_wrap=True)
