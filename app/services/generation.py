@@ -231,7 +231,7 @@ class PictureGeneration:
         executors, generator = self._resources.executors, self.generator()
         best = chosen(candidates, drawing.n)
         with timings.stage("write"):
-            files = await executors.decode(_files, best, drawing, condition.prompt, generator)
+            files = await executors.decode(_files, best, drawing, condition.request, generator)
             names = await executors.database(self._keep, files, drawing.picture_format) if drawing.keep else None
         ids = await self._store(files, condition.prompt, timings, job_id) if drawing.store else None
         return DrawingAnswer(
@@ -305,12 +305,16 @@ def _seen(pictures: Sequence[UInt8Array], spec: ImagePreprocess) -> list[UInt8Ar
     return [to_pixels(Image.fromarray(pixels), spec) for pixels in pictures]
 
 
-def _files(best: Sequence[Candidate], drawing: Drawing, prompt: str, generator: GeneratorInfo) -> list[bytes]:
-    return [
-        encode_picture(
-            each.pixels,
-            Provenance(generator.name, prompt, each.seed, generator.fingerprint, drawing.negative, drawing.truncation),
-            drawing.picture_format,
-        )
-        for each in best
-    ]
+def _files(
+    best: Sequence[Candidate], drawing: Drawing, request: PictureRequest, generator: GeneratorInfo
+) -> list[bytes]:
+    said = Provenance(
+        model=generator.name,
+        prompt=request.text,
+        seed=request.seed,
+        fingerprint=generator.fingerprint,
+        negative_prompt=drawing.negative,
+        truncation=drawing.truncation,
+        modality="text" if request.vector is None else request.modality,
+    )
+    return [encode_picture(each.pixels, replace(said, seed=each.seed), drawing.picture_format) for each in best]

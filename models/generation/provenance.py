@@ -13,12 +13,14 @@ from typing import Literal, TypeAlias
 
 from PIL import ExifTags, Image, PngImagePlugin
 
+from models.generation.types import MODALITIES, Modality
 from models.types import UInt8Array
 
 PictureFormat: TypeAlias = Literal["png", "jpeg", "webp"]
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _KEYWORD = "tastespace"
-_QUALITY = 90
+#: Of JPEG and WebP, where nothing else is asked for.
+QUALITY = 90
 #: Longer prompts are cut: the EXIF of a JPEG has room for 64 KB.
 MAX_PROMPT = 2000
 # EXIF begins a comment with the name of its character set in eight bytes. ASCII has no byte order to get wrong.
@@ -33,6 +35,9 @@ class Provenance:
         model: name of the generator, and ``fingerprint`` its digest.
         prompt: as it was asked for; ``negative_prompt`` what it should not show; files keep 2,000 characters of each.
         seed, truncation: see :class:`models.generation.types.PictureRequest`.
+        modality: of what the vector was made that the generator was told: of ``prompt``, or of the recipe or photo that
+            ``prompt`` names.
+        selection: how it was chosen among candidates; empty: it was not, or nobody wrote it down.
     """
 
     model: str
@@ -41,6 +46,8 @@ class Provenance:
     fingerprint: str = ""
     negative_prompt: str = ""
     truncation: float = 1.0
+    modality: Modality = "text"
+    selection: str = ""
 
     def to_json(self) -> str:
         """One JSON object, in ASCII."""
@@ -49,8 +56,11 @@ class Provenance:
         return json.dumps(record | short, sort_keys=True)
 
 
-def encode_picture(pixels: UInt8Array, provenance: Provenance, picture_format: PictureFormat = "png") -> bytes:
-    """The file of a picture, uint8 (rows, columns, 3), that says where it comes from.
+def encode_picture(
+    pixels: UInt8Array, provenance: Provenance, picture_format: PictureFormat = "png", *, quality: int = QUALITY
+) -> bytes:
+    """The file of a picture, uint8 (rows, columns, 3), that says where it comes from; ``quality`` (0 to 100) is that
+    of JPEG and WebP.
 
     Raises:
         ValueError: the pixels have another shape or type.
@@ -66,7 +76,7 @@ def encode_picture(pixels: UInt8Array, provenance: Provenance, picture_format: P
         text.add_itxt(_KEYWORD, provenance.to_json())
         image.save(stream, "PNG", pnginfo=text, optimize=True)
     else:
-        image.save(stream, picture_format.upper(), quality=_QUALITY, exif=_exif(provenance))
+        image.save(stream, picture_format.upper(), quality=quality, exif=_exif(provenance))
     return stream.getvalue()
 
 
@@ -85,6 +95,8 @@ def read_provenance(image: Image.Image) -> Provenance | None:
             fingerprint=str(record.get("fingerprint", "")),
             negative_prompt=str(record.get("negative_prompt", "")),
             truncation=float(record.get("truncation", 1.0)),
+            modality=MODALITIES[MODALITIES.index(record.get("modality", "text"))],
+            selection=str(record.get("selection", "")),
         )
     except (ValueError, TypeError, KeyError):
         return None

@@ -8,6 +8,7 @@ from PIL import Image
 
 from models.generation.provenance import MAX_PROMPT, SOURCE_TYPE, PictureFormat, Provenance, encode_picture
 from models.generation.provenance import read_provenance as read
+from models.generation.types import MODALITIES, Modality
 from tests.pictures import encode, plate
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
@@ -25,12 +26,20 @@ def _opened(data: bytes) -> Image.Image:
     negative=st.text(max_size=10),
     seed=st.integers(0, 2**32 - 1),
     truncation=st.floats(0.01, 1),
+    modality=st.sampled_from(MODALITIES),
+    selection=st.text(max_size=20),
 )
 def test_what_is_written_is_read(
-    picture_format: PictureFormat, prompt: str, negative: str, seed: int, truncation: float
+    picture_format: PictureFormat,
+    prompt: str,
+    negative: str,
+    seed: int,
+    truncation: float,
+    modality: Modality,
+    selection: str,
 ) -> None:
     """Any prompt: control characters, other scripts, lone surrogates."""
-    provenance = Provenance("tastespace-pictures", prompt, seed, "f" * 64, negative, truncation)
+    provenance = Provenance("tastespace-pictures", prompt, seed, "f" * 64, negative, truncation, modality, selection)
     image = _opened(encode_picture(PIXELS, provenance, picture_format))
     assert read(image) == provenance
     if picture_format == "png":
@@ -64,6 +73,21 @@ def test_what_is_not_ours_is_not_read() -> None:
     assert read(_opened(encode(plate(size=(16, 16)), exif=exif))) is None
     exif.get_ifd(0x8769)[0x9286] = b"JIS\x00\x00\x00\x00\x00?"
     assert read(_opened(encode(plate(size=(16, 16)), exif=exif))) is None
+    for text in (b"[]", b"7", b'{"model": "m", "prompt": "p", "seed": 1, "modality": "smell"}'):
+        exif.get_ifd(0x8769)[0x9286] = b"ASCII\x00\x00\x00" + text
+        assert read(_opened(encode(plate(size=(16, 16)), exif=exif))) is None
+
+
+def test_files_of_before_say_less() -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = b"ASCII\x00\x00\x00" + b'{"model": "m", "prompt": "p", "seed": 1}'
+    found = read(_opened(encode(plate(size=(16, 16)), exif=exif)))
+    assert found == Provenance("m", "p", 1, modality="text", selection="")
+
+
+def test_a_lower_quality_makes_smaller_files() -> None:
+    sizes = [len(encode_picture(PIXELS, Provenance("m", "p", 1), "webp", quality=quality)) for quality in (90, 40)]
+    assert sizes[0] > sizes[1]
 
 
 def test_pixels_of_another_shape_are_refused() -> None:
