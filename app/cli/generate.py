@@ -12,15 +12,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.common import CommandError, DeviceOption, EncoderOption, RuntimeOption, load_encoder, load_settings, stdout
+from app.cli.common import DeviceOption, EncoderOption, RuntimeOption, load_settings, stdout
+from app.cli.drawing import (
+    MAX_SEED,
+    GeneratorOption,
+    Models,
+    check_sheet,
+    draw_seeds,
+    generator_spec,
+    load_models,
+    scored,
+)
 
 if TYPE_CHECKING:
     from app.services.drawing import Drawing
-    from app.settings import Settings
-    from models.generation.types import DrawnPicture, Generator, GeneratorInfo
-    from models.types import Float32Array, JointEncoder, UInt8Array
+    from models.generation.types import DrawnPicture, GeneratorInfo
+    from models.types import UInt8Array
 
-MAX_SEED = 2**32 - 1  # that of models.generation.types, which loads numpy
 _LONGEST_NAME = 60
 _GAP, _LABEL = 8, 20  # pixels of the contact sheet
 
@@ -32,14 +40,6 @@ class Formats(StrEnum):
 
 
 _SUFFIXES = {Formats.PNG: "png", Formats.JPEG: "jpg", Formats.WEBP: "webp"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Models:
-    """``encoder`` is there where vectors or scores are wanted."""
-
-    generator: Generator
-    encoder: JointEncoder | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,7 @@ def generate(
     ] = None,
     picture_format: Annotated[Formats, typer.Option("--format", help="Of the files.")] = Formats.PNG,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    generator: Annotated[
-        str | None,
-        typer.Option(
-            help="tastespace-pictures, latent:FOLDER or just FOLDER, diffusers:NAME (TASTESPACE_GENERATOR).",
-            show_default=False,
-        ),
-    ] = None,
+    generator: GeneratorOption = None,
     encoder: EncoderOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
@@ -94,20 +88,15 @@ def generate(
     """Draw pictures. Needs no catalogue. Each file says in its metadata that a model drew it."""
     if candidates is not None and candidates < n:
         raise typer.BadParameter(f"{candidates} is less than --n, which is {n}", param_hint="--candidates")
-    if contact_sheet is not None:
-        if contact_sheet.suffix.lower() != ".png":
-            raise typer.BadParameter("the sheet is a PNG; let its name end in .png", param_hint="--contact-sheet")
-        if contact_sheet.parent != out and not contact_sheet.parent.is_dir():
-            raise typer.BadParameter(f"{contact_sheet.parent} is not a folder", param_hint="--contact-sheet")
+    check_sheet(contact_sheet, out, "--contact-sheet")
     texts = [_checked(prompt, "PROMPTS") for prompt in prompts]
     unwanted = _checked(negative, "--negative") if negative.strip() else ""
-    spec = f"latent:{generator}" if generator is not None and Path(generator).is_dir() else generator
-    settings = load_settings(ctx, generator=spec, encoder=encoder, device=device, runtime=runtime)
+    settings = load_settings(ctx, generator=generator_spec(generator), encoder=encoder, device=device, runtime=runtime)
     from app.services.drawing import Drawing, count_candidates, new_seed, side_of
     from app.services.query import Text
 
     count = count_candidates(n, candidates, per_picture=settings.generator_candidates, seed_given=seed is not None)
-    models = _load(settings, ranked=count > n)
+    models = load_models(settings, ranked=count > n)
     drawing = Drawing(
         subject=Text(""),
         n=n,
@@ -150,22 +139,6 @@ def _checked(text: str, option: str) -> str:
         raise typer.BadParameter(f"a prompt {error}", param_hint=option) from None
 
 
-def _load(settings: Settings, *, ranked: bool) -> _Models:
-    from app.services.drawing import SWITCHED_OFF
-    from app.settings import NO_MODEL
-    from models.generation.loading import load_generator
-    from models.generation.types import check_encoder
-
-    if settings.generator == NO_MODEL:
-        raise CommandError(f"{SWITCHED_OFF}, or choose one with --generator")
-    generator = load_generator(settings.generator, settings.device)
-    if not ranked and generator.info.conditions == "text":
-        return _Models(generator, None)
-    encoder = load_encoder(settings)
-    check_encoder(generator.info, encoder.info)
-    return _Models(generator, encoder)
-
-
 def _names(texts: Sequence[str]) -> dict[str, str]:
     """The beginning of the files' names for each prompt; prompts that look alike get numbers."""
     names: dict[str, str] = {}
@@ -179,44 +152,28 @@ def _names(texts: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _draw(models: _Models, drawing: Drawing, text: str, batch: int) -> list[tuple[DrawnPicture, float | None]]:
+def _draw(models: Models, drawing: Drawing, text: str, batch: int) -> list[tuple[DrawnPicture, float | None]]:
     """The pictures that are kept, and their scores where there is an encoder."""
-    from app.services.drawing import Candidate, check_drawing, chosen
+    from app.services.drawing import check_drawing, chosen
     from models.generation.types import DrawnPicture, PictureRequest
 
     info, encoder = models.generator.info, models.encoder
     check_drawing(drawing, info)
     vectors = None if encoder is None else encoder.encode_texts([text, drawing.negative or text])
     by_vector = vectors if info.conditions == "vector" else None
-    requests = [
-        PictureRequest(
-            text=text,
-            vector=None if by_vector is None else by_vector[0],
-            seed=seed,
-            size=drawing.size,
-            truncation=drawing.truncation,
-            negative_text=drawing.negative,
-            negative_vector=by_vector[1] if by_vector is not None and drawing.negative else None,
-        )
-        for seed in drawing.seeds
-    ]
-    drawn = [
-        each
-        for start in range(0, len(requests), batch)
-        for each in models.generator.draw(requests[start : start + batch])
-    ]
+    request = PictureRequest(
+        text=text,
+        vector=None if by_vector is None else by_vector[0],
+        size=drawing.size,
+        truncation=drawing.truncation,
+        negative_text=drawing.negative,
+        negative_vector=by_vector[1] if by_vector is not None and drawing.negative else None,
+    )
+    drawn = draw_seeds(models.generator, request, drawing.seeds, batch)
     if encoder is None or vectors is None:
         return [(each, None) for each in drawn]
-    scores = _scores(encoder, drawn, vectors[0])
-    candidates = [Candidate(each.seed, score, each.pixels) for each, score in zip(drawn, scores, strict=True)]
+    candidates = scored(encoder, drawn, vectors[0])
     return [(DrawnPicture(each.pixels, each.seed), each.score) for each in chosen(candidates, drawing.n)]
-
-
-def _scores(encoder: JointEncoder, drawn: Sequence[DrawnPicture], vector: Float32Array) -> list[float]:
-    from PIL import Image
-
-    scores: list[float] = (encoder.encode_images([Image.fromarray(each.pixels) for each in drawn]) @ vector).tolist()
-    return scores
 
 
 def _write(
