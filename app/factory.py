@@ -33,8 +33,8 @@ from app.engine.types import Engine, EngineError
 from app.metrics import Metrics
 from app.middleware import DisconnectMiddleware, EncodedSlashMiddleware, FaultMiddleware
 from app.observability import RequestContextMiddleware
+from app.opening import Opening
 from app.problems import install_problem_handlers
-from app.runtime import Runtime
 from app.settings import Settings
 from index.types import IndexRoomError
 
@@ -53,19 +53,18 @@ class Service(FastAPI):
         return _StartFailure(RequestContextMiddleware(super().build_middleware_stack(), self._metrics))
 
     def _metrics(self) -> Metrics | None:
-        runtime = getattr(self.state, "runtime", None)
-        return runtime.metrics if isinstance(runtime, Runtime) else None
+        opening: Opening = self.state.opening
+        return opening.opened.metrics if opening.opened is not None else None
 
 
 def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
-    """The HTTP service. The lifespan opens the :class:`Runtime`; ``engine`` replaces the one the settings ask for."""
+    """The HTTP service. The lifespan has the :class:`app.runtime.Runtime` opened; ``engine`` replaces the one the
+    settings ask for."""
+    opening = Opening(settings, engine)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Runtime.open(settings, engine) as runtime:
-            app.state.runtime = runtime
-            await runtime.fill_builtin()
-            runtime.jobs.start()
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with opening.running():
             yield
 
     app = Service(
@@ -81,6 +80,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
         max_body_size=settings.max_body_bytes,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    app.state.opening = opening
     # The last one added is the outermost.
     app.add_middleware(DisconnectMiddleware)
     app.add_middleware(EncodedSlashMiddleware)

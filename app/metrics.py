@@ -99,22 +99,11 @@ class Metrics:
         self,
         health: Callable[[], EngineHealth],
         sizes: Callable[[], dict[str, dict[str, int]]],
-        models: Mapping[str, ModelInfo | None],
+        models: Callable[[], Mapping[str, ModelInfo | None]],
     ) -> None:
-        """Report the engine's lanes and, by name and kind, how many items there are, as they are when scraped.
-
-        ``models``: what is loaded, by what it does; it does not change while the service runs.
-        """
-        loaded = Gauge(
-            "tastespace_model_info",
-            "1 for each model that is loaded.",
-            ("model", "name", "fingerprint"),
-            registry=self.registry,
-        )
-        for model, info in models.items():
-            if info is not None:
-                loaded.labels(model, info.name, info.fingerprint).set(1)
-        self.registry.register(_StateCollector(health, sizes))
+        """Report the engine's lanes, by name and kind how many items there are, and by what they do the models that
+        are loaded, as all that is when scraped."""
+        self.registry.register(_StateCollector(health, sizes, models))
 
     def render(self) -> bytes:
         """The text exposition. Runs the collectors: call it off the event loop."""
@@ -122,8 +111,13 @@ class Metrics:
 
 
 class _StateCollector(Collector):
-    def __init__(self, health: Callable[[], EngineHealth], sizes: Callable[[], dict[str, dict[str, int]]]) -> None:
-        self._health, self._sizes = health, sizes
+    def __init__(
+        self,
+        health: Callable[[], EngineHealth],
+        sizes: Callable[[], dict[str, dict[str, int]]],
+        models: Callable[[], Mapping[str, ModelInfo | None]],
+    ) -> None:
+        self._health, self._sizes, self._models = health, sizes, models
 
     def describe(self) -> list[Metric]:
         return []
@@ -140,6 +134,12 @@ class _StateCollector(Collector):
             done.add_metric([lane.lane, "completed"], lane.completed_items)
             done.add_metric([lane.lane, "failed"], lane.failed_items)
         yield from (up, queued, running, done)
+        names = ("model", "name", "fingerprint")
+        loaded = GaugeMetricFamily("tastespace_model_info", "1 for each model that is loaded.", labels=names)
+        for model, info in self._models().items():
+            if info is not None:
+                loaded.add_metric([model, info.name, info.fingerprint], 1)
+        yield loaded
         for name, by_kind in self._sizes().items():
             gauge = GaugeMetricFamily(f"tastespace_{name}", f"Items in the {name.split('_')[0]}.", labels=("kind",))
             for kind, number in by_kind.items():

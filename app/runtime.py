@@ -5,24 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 from app.builtin import builtin_bundles
 from app.engine.limits import LaneLimits
 from app.engine.local import LocalEngine
-from app.engine.placement import Place, PlacedModel, places_of
-from app.engine.process import ProcessSpec
-from app.engine.specs import CaptionerSpec, EncoderSpec, GeneratorSpec, ReasonerSpec
-from app.engine.types import Engine, Priority
-from app.engine.workers import ModelSpec
+from app.engine.placement import places_of
+from app.engine.types import Engine, ModelInfo, Priority, UnavailableError
 from app.executors import Executors
 from app.jobs import JobRunner
 from app.metrics import Metrics
-from app.observability import configure_logging
+from app.placed import placed_specs
 from app.services.answering import Answering
 from app.services.captioning import Captioning
 from app.services.drawn_files import DrawnFiles
@@ -34,7 +30,7 @@ from app.services.search import Search
 from app.services.taggers import Taggers
 from app.services.tagging import Tagging
 from app.services.words import Words
-from app.settings import NO_MODEL, Settings, SettingsError
+from app.settings import Settings, SettingsError
 from index.blobs import BlobStore
 from index.catalogue import Catalogue
 from index.jobs import JobStore
@@ -45,11 +41,13 @@ from models.types import EncoderInfo
 from models.words.errors import WordsUnavailableError
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _SWEEP_INTERVAL_S = 24 * 3600.0
 _BLOB_GRACE_S = 24 * 3600.0
 # A large diffusion model takes minutes for a batch on a processor; that is slow, not hanging.
 _DRAWING_TIMEOUT_S = 900.0
+_LOOK_AGAIN_S = 0.25
 
 
 def local_engine(settings: Settings, metrics: Metrics) -> LocalEngine:
@@ -59,37 +57,10 @@ def local_engine(settings: Settings, metrics: Metrics) -> LocalEngine:
         max_batch=settings.batch_items,
         batch_wait_s=settings.batch_wait_ms / 1e3,
     )
-    specs = _specs(settings)
+    specs = placed_specs(settings)
     drawing = replace(limits, max_batch=settings.generator_batch, batch_timeout_s=_DRAWING_TIMEOUT_S)
     own = dict.fromkeys(places_of("generator", settings.placement, settings.device), drawing)
     return LocalEngine.from_specs(specs, limits=limits, own_limits=own, observer=metrics)
-
-
-def _specs(settings: Settings) -> list[ModelSpec]:
-    """One for each lane, placed as the settings say."""
-    threads = settings.threads or 0
-    specs: list[tuple[Place, ModelSpec]] = [
-        (
-            place,
-            EncoderSpec(
-                name, settings.encoder, place.device, threads, runtime=settings.runtime, cache=settings.models_dir
-            ),
-        )
-        for name, place in places_of("encoder", settings.placement, settings.device).items()
-    ]
-    beside: list[tuple[PlacedModel, str, type[CaptionerSpec] | type[ReasonerSpec] | type[GeneratorSpec]]] = [
-        ("captioner", settings.captioner, CaptionerSpec),
-        ("reasoner", settings.reasoner, ReasonerSpec),
-        ("generator", settings.generator, GeneratorSpec),
-    ]
-    specs += [
-        (place, spec(name, chosen, place.device, threads))
-        for model, chosen, spec in beside
-        if chosen != NO_MODEL
-        for name, place in places_of(model, settings.placement, settings.device).items()
-    ]
-    set_up = partial(configure_logging, settings.log_level, as_json=settings.log_json)
-    return [ProcessSpec(spec, set_up) if place.process else spec for place, spec in specs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +79,17 @@ class Runtime:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, engine: Engine | None = None) -> AsyncIterator[Self]:
+    async def open(
+        cls, settings: Settings, engine: Engine | None = None, *, on_wait: Callable[[Engine], None] | None = None
+    ) -> AsyncIterator[Self]:
         """Open everything, and close it in the reverse order; a changed index is saved now and then and at the end.
 
-        ``engine`` (not started; its life is this runtime's) replaces the one that the settings ask for.
+        ``engine`` (not started; its life is this runtime's) replaces the one that the settings ask for. With
+        ``on_wait`` an encoder whose worker can't be reached is waited for, and ``on_wait`` called with the engine each
+        time that it was looked for in vain.
 
         Raises:
-            UnavailableError: the model can't be loaded.
+            UnavailableError: the model can't be loaded, or without ``on_wait`` not be reached.
             FingerprintError: the catalogue's vectors were made by another encoder.
             ValueError, IndexRoomError, OSError: the catalogue or its folder can't be opened.
         """
@@ -128,7 +103,7 @@ class Runtime:
             running = engine or local_engine(settings, metrics)
             stack.push_async_callback(running.stop)
             await running.start()
-            info = running.encoder
+            info = await _encoder(running, on_wait)
             generation = await executors.database(catalogue.ensure_generation, info.fingerprint, info.name, info.dim)
             replica = await executors.database(IndexReplica, catalogue, settings.index_dir, generation)
             stack.callback(_save, replica)
@@ -144,13 +119,7 @@ class Runtime:
                 words=await executors.database(_words, settings),
                 taggers=await executors.database(_taggers, settings, running.encoder),
             )
-            models = {
-                "encoder": info,
-                "captioner": running.captioner,
-                "reasoner": running.reasoner,
-                "generator": running.generator,
-            }
-            metrics.watch(running.health, lambda: _sizes(resources), models)
+            metrics.watch(running.health, lambda: _sizes(resources), lambda: _models(running))
             maintenance = asyncio.create_task(_maintain(resources), name="maintenance")
             stack.push_async_callback(_cancelled, maintenance)
             ingest = Ingest(resources)
@@ -215,6 +184,34 @@ class Runtime:
         stored = sum(outcome.ok for outcome in outcomes)
         logger.info("the catalogue was empty: stored %d built-in recipes", stored)
         return stored
+
+
+def if_loaded(look: Callable[[], T | None]) -> T | None:
+    """A model beside the encoder; None also where its worker has not been reached yet."""
+    try:
+        return look()
+    except UnavailableError:
+        return None
+
+
+def _models(engine: Engine) -> dict[str, ModelInfo | None]:
+    return {
+        "encoder": engine.encoder,
+        "captioner": if_loaded(lambda: engine.captioner),
+        "reasoner": if_loaded(lambda: engine.reasoner),
+        "generator": if_loaded(lambda: engine.generator),
+    }
+
+
+async def _encoder(engine: Engine, on_wait: Callable[[Engine], None] | None) -> EncoderInfo:
+    while True:
+        try:
+            return engine.encoder
+        except UnavailableError:
+            if on_wait is None:
+                raise
+            on_wait(engine)
+        await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 def _taggers(settings: Settings, encoder: EncoderInfo) -> Taggers:

@@ -13,6 +13,9 @@ from app.engine.placement import PLACED_MODELS, Place, PlacedModel, parse_placem
 MEBIBYTE = 1024 * 1024
 ENV_PREFIX = "TASTESPACE_"
 NO_MODEL = "none"
+_WORKER_KEY = f"{ENV_PREFIX}WORKER_KEY"
+_KEY_CHARACTERS = 16
+_SECRETS = (("api_key",), ("worker_key",))
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 RuntimeName = Literal["auto", "torch", "openvino"]
@@ -48,8 +51,11 @@ class Settings(BaseSettings):
     generator_candidates: int = Field(
         default=1, ge=1, le=8, description="Pictures drawn for each that is answered, where a request says nothing."
     )
+    worker_key: SecretStr | None = Field(default=None, description="Secret of the service and its worker hosts.")
     placement: Annotated[tuple[Place, ...], NoDecode] = Field(
-        default=(), description="Models elsewhere than in a thread on device: MODEL=DEVICE or MODEL=DEVICE@process."
+        default=(),
+        description="Models elsewhere than in a thread on device: MODEL=DEVICE, MODEL=DEVICE@process or "
+        "MODEL=DEVICE@HOST:PORT.",
     )
     words: Path | None = Field(default=None, description="Folder of word vectors; default: those shipped.")
     tags: Path | None = Field(default=None, description="Folder of tag weights; default: those shipped.")
@@ -105,6 +111,23 @@ class Settings(BaseSettings):
                 )
         return value
 
+    @field_validator("placement")
+    @classmethod
+    def _worker_hosts_need_the_key(cls, value: tuple[Place, ...], info: ValidationInfo) -> tuple[Place, ...]:
+        worker = next((place.worker for place in value if place.worker is not None), None)
+        if worker is not None and "worker_key" in info.data and info.data["worker_key"] is None:
+            raise ValueError(f"it places models on {worker}, but {_WORKER_KEY} is not set; set it as there")
+        return value
+
+    @field_validator("worker_key")
+    @classmethod
+    def _worker_key_is_hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < _KEY_CHARACTERS:
+            raise ValueError(
+                f"it has fewer than {_KEY_CHARACTERS} characters; make one with `openssl rand -hex 32`, for both sides"
+            )
+        return value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
@@ -138,12 +161,21 @@ class Settings(BaseSettings):
             first = error.errors(include_url=False)[0]
             name = ENV_PREFIX + "_".join(str(part) for part in first["loc"][:1]).upper()
             reason = first["msg"].removeprefix("Value error, ")
-            raise SettingsError(f"{name} is wrong: {reason} (got {first['input']!r})") from None
+            got = "" if first["loc"][:1] in _SECRETS else f" (got {first['input']!r})"
+            raise SettingsError(f"{name} is wrong: {reason}{got}") from None
 
     def with_models(self, *wanted: PlacedModel) -> Self:
         """These settings without the models beside the encoder that a command has no use for; ``wanted`` stay."""
         unused = set(PLACED_MODELS) - {"encoder", *wanted}
         return self.model_copy(update=dict.fromkeys(unused, NO_MODEL))
+
+    def required_worker_key(self) -> bytes:
+        """The key that a service and its worker hosts share. Raises SettingsError where none is set."""
+        if self.worker_key is None:
+            raise SettingsError(
+                f"{_WORKER_KEY} is not set; make a key with `openssl rand -hex 32` and set it on both sides"
+            )
+        return self.worker_key.get_secret_value().encode()
 
     @property
     def catalogue_url(self) -> str:

@@ -9,6 +9,7 @@ from fastapi import Depends, Path, Query
 from starlette.requests import Request
 
 from app.ids import check_id
+from app.opening import Opening
 from app.runtime import Runtime
 from app.schemas.common import Tag
 from app.schemas.filters import (
@@ -24,8 +25,9 @@ from index.types import Filter
 
 # These are coroutines because the framework runs plain functions in its thread pool, which costs more than they do.
 async def get_runtime(request: Request) -> Runtime:
-    runtime: Runtime = request.app.state.runtime
-    return runtime
+    """Raises Problem, 503, while it is not open."""
+    opening: Opening = request.app.state.opening
+    return opening.runtime
 
 
 RuntimeDep = Annotated[Runtime, Depends(get_runtime)]

@@ -13,7 +13,7 @@ from app.api.openapi import problems
 from app.engine.types import EngineHealth, LaneState, ModelInfo
 from app.metrics import Metrics
 from app.problems import PROBLEM_TYPES, Problem
-from app.runtime import Runtime
+from app.runtime import Runtime, if_loaded
 from app.schemas.system import Alive, Captioner, Encoder, Generator, Lane, Models, Ready, Reasoner, Service
 from index.types import IndexRoomError
 from models.captioning.types import CaptionerInfo
@@ -116,13 +116,19 @@ async def get_problem(slug: str) -> dict[str, Any]:
 
 @models_router.get("", summary="The models that are loaded", response_model=Models, responses=problems("unavailable"))
 async def list_models(runtime: RuntimeDep) -> Models:
-    """The joint encoder, the models beside it (null where the settings ask for none), and the lanes that run them."""
+    """The joint encoder, the models beside it, and the lanes that run them.
+
+    A model is null where the settings ask for none, or until its worker host was reached, as its lane then tells.
+    """
     engine = runtime.engine
+    captioner = if_loaded(lambda: engine.captioner)
+    reasoner = if_loaded(lambda: engine.reasoner)
+    generator = if_loaded(lambda: engine.generator)
     return Models(
         encoder=_encoder(engine.encoder),
-        captioner=_captioner(engine.captioner) if engine.captioner is not None else None,
-        reasoner=_reasoner(engine.reasoner) if engine.reasoner is not None else None,
-        generator=_generator(engine.generator) if engine.generator is not None else None,
+        captioner=_captioner(captioner) if captioner is not None else None,
+        reasoner=_reasoner(reasoner) if reasoner is not None else None,
+        generator=_generator(generator) if generator is not None else None,
         lanes=_lanes(engine.health()),
     )
 

@@ -10,6 +10,7 @@ import typer
 from app import __version__
 from app.cli import (
     ask,
+    builtin_pictures,
     captioner,
     captions,
     evaluate,
@@ -24,6 +25,7 @@ from app.cli import (
     tagging,
     train,
     words,
+    worker,
 )
 from app.cli.common import Commands, log_warnings, stdout
 
@@ -60,6 +62,7 @@ def _options(
 
 
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("import")(exchange.import_command)
 app.command("export")(exchange.export_command)
 app.command("search")(search.search)
@@ -70,6 +73,7 @@ app.command("generate")(generate.generate)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(questions.app, name="data")
+questions.app.command("builtin-pictures")(builtin_pictures.builtin_pictures)
 train.app.command("tags")(tagging.train)
 evaluate.app.command("tags")(tagging.evaluate)
 train.app.command("words")(words.train)

@@ -25,7 +25,7 @@ from app.engine.types import (
     SaturatedError,
     UnavailableError,
 )
-from app.engine.workers import Worker, WorkerDiedError
+from app.engine.workers import Worker, WorkerDiedError, WorkerUnreachableError
 
 _logger = getLogger(__name__)
 _ABORTED_WITHIN_S: Final = 10.0
@@ -36,6 +36,7 @@ class Lane:
 
     Life: STARTING, then READY; FAILED while the worker is dead or hanging (it is loaded again with a growing pause,
     for ever); STOPPED. If the very first load fails the lane stays FAILED: that is a mistake to fix, not to wait for.
+    Only a worker that can't be reached is waited for from the start: machines come up in any order.
 
     Every submission is one future with the outcomes of all its items. Cancelling the future drops the items that
     have not started. Items are shared out as :class:`app.engine.backlog.Backlog` says.
@@ -59,6 +60,7 @@ class Lane:
         self._intake = Intake(name, self._limits, clock, self._supervisor.hangs)
         self._thread: threading.Thread | None = None
         self._restarts = 0
+        self._admit: Callable[[ModelInfo], None] = _anything
 
     @property
     def operations(self) -> frozenset[Operation]:
@@ -78,16 +80,20 @@ class Lane:
         """Items queued and running: what a new item has before it."""
         return self._intake.occupancy
 
-    def start(self) -> Future[None]:
-        """Start the thread; the future is done when the worker is loaded and tested.
+    def start(self, admit: Callable[[ModelInfo], None] | None = None) -> Future[None]:
+        """Start the thread; the future is done when the worker is loaded and tested, or found to be out of reach.
 
         It fails with UnavailableError, whose message is one clear sentence.
+
+        Args:
+            admit: called by the thread with each model that came up, before it is put to work; raises a ModelError
+                where it does not fit the other lanes'.
         """
         if self._thread is not None and self._thread.is_alive():
             raise RuntimeError(f"lane {self.name!r} is started already")
         ready: Future[None] = Future()
         ready.set_running_or_notify_cancel()  # an impatient caller must not cancel it under the thread
-        self._supervisor.info, self._restarts = None, 0
+        self._supervisor.info, self._restarts, self._admit = None, 0, admit or _anything
         self._intake.set_state(LaneState.STARTING, "loading")
         self._thread = threading.Thread(target=self._main, args=(ready,), name=f"lane-{self.name}", daemon=True)
         self._thread.start()
@@ -157,8 +163,13 @@ class Lane:
     # --- the thread -----------------------------------------------------------------------------------------
 
     def _main(self, ready: Future[None]) -> None:
+        out_of_reach: str | None = None
         try:
             self._bring_up()
+        except WorkerUnreachableError as error:
+            out_of_reach = sentence(error, f"the {self.name} could not be loaded")
+            self._intake.set_state(LaneState.FAILED, out_of_reach)  # before any caller is told to go on
+            _logger.warning("lane %s: %s; it is tried again", self.name, out_of_reach)
         except BaseException as error:  # noqa: BLE001 - reported to who started the lane, whatever it is
             self._supervisor.close()
             failure = UnavailableError(sentence(error, f"the {self.name} could not be loaded"))
@@ -168,7 +179,8 @@ class Lane:
             return
         ready.set_result(None)
         try:
-            self._serve()
+            if out_of_reach is None or self._recover(out_of_reach):
+                self._serve()
         except BaseException:
             _logger.exception("lane %s: its thread failed", self.name)
             self._intake.set_state(LaneState.FAILED, "its thread failed; restart the service")
@@ -189,7 +201,7 @@ class Lane:
                     return
 
     def _bring_up(self) -> None:
-        self._supervisor.bring_up()
+        self._supervisor.bring_up(self._admit)
         self._intake.trust()
 
     def _run(self, batch: Batch) -> None:
@@ -208,6 +220,7 @@ class Lane:
         """Fail everything that waits, then load the worker again until it answers. False when told to stop."""
         self._intake.set_state(LaneState.FAILED, reason)
         self._intake.let_go(reason, ended=True)
+        was_up = self._supervisor.info is not None
         while True:
             pause_s = self._limits.restart_pause_s(self._restarts)
             self._restarts += 1
@@ -217,9 +230,17 @@ class Lane:
             try:
                 self._bring_up()
             except BaseException as error:
-                _logger.exception("lane %s: the worker could not be loaded again", self.name)
-                detail = sentence(error, f"the {self.name} could not be loaded again")
+                detail = sentence(error, f"the {self.name} could not be loaded{' again' if was_up else ''}")
                 self._intake.set_state(LaneState.FAILED, detail)
+                if isinstance(error, WorkerUnreachableError):
+                    _logger.warning("lane %s: %s", self.name, detail)
+                else:
+                    _logger.exception("lane %s: the worker could not be loaded", self.name)
             else:
-                tell(self._observer, lambda observer: observer.worker_restarted(self.name))
+                if was_up:
+                    tell(self._observer, lambda observer: observer.worker_restarted(self.name))
                 return True
+
+
+def _anything(_: ModelInfo) -> None:
+    """A lane that has no others beside it takes any model."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import Future
+from functools import partial
 from logging import getLogger
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
+from app.engine.agreement import Agreement
 from app.engine.lane import Lane
 from app.engine.limits import LaneLimits
 from app.engine.observe import EngineObserver
@@ -26,7 +28,7 @@ from app.engine.types import (
 )
 from app.engine.workers import ModelSpec
 from models.captioning.types import CaptionerInfo
-from models.generation.types import GeneratorInfo, GeneratorUnavailableError, check_encoder
+from models.generation.types import GeneratorInfo
 from models.reasoning.types import ReasonerInfo
 from models.types import EncoderInfo
 
@@ -75,18 +77,19 @@ class LocalEngine:
     async def start(self) -> None:
         """Load every lane's model at once, each in its own thread, and test it.
 
+        A lane whose worker can't be reached is not waited for: it says so in :meth:`health`, and goes on trying.
+
         Raises:
             UnavailableError: a lane failed, in one clear sentence; all the others are stopped again.
         """
-        loading = [asyncio.wrap_future(lane.start()) for lane in self._lanes]
+        agreement = Agreement({lane.name: lane.operations for lane in self._lanes})
+        loading = [asyncio.wrap_future(lane.start(partial(agreement.admit, lane.name))) for lane in self._lanes]
         try:
             results = await asyncio.gather(*loading, return_exceptions=True)
         except asyncio.CancelledError:
             await self.stop()
             raise
         failure = next((each for each in results if isinstance(each, BaseException)), None)
-        if failure is None:
-            failure = self._disagreement() or self._misfit()
         if failure is not None:
             await self.stop()
             raise failure
@@ -106,7 +109,7 @@ class LocalEngine:
         for lane in self._lanes:
             if isinstance(lane.info, EncoderInfo):
                 return lane.info
-        raise UnavailableError("the encoder is not loaded")
+        raise self._not_loaded("encoder", ENCODE_OPERATIONS)
 
     @property
     def captioner(self) -> CaptionerInfo | None:
@@ -158,35 +161,19 @@ class LocalEngine:
             if isinstance(lane.info, kind):
                 return lane.info
         if any(operation in lane.operations for lane in self._lanes):
-            raise UnavailableError(f"the {role} is not loaded")
+            raise self._not_loaded(role, {operation})
         return None
+
+    def _not_loaded(self, role: str, operations: Set[Operation]) -> UnavailableError:
+        details = (lane.health() for lane in self._lanes if lane.operations & operations)
+        reason = next((each.detail for each in details if each.state is LaneState.FAILED), None)
+        return UnavailableError(reason or f"the {role} is not loaded")
 
     def _lane_for(self, operation: Operation) -> Lane:
         lanes = [lane for lane in self._lanes if operation in lane.operations]
         if not lanes:
             raise UnavailableError(f"no model of this service can {operation.value}")
         return min(lanes, key=lambda lane: (not lane.is_ready, lane.occupancy))
-
-    def _disagreement(self) -> UnavailableError | None:
-        """Lanes that share work must answer alike."""
-        for operation in Operation:
-            lanes = {lane.name: lane.info for lane in self._lanes if operation in lane.operations}
-            if len({info.fingerprint for info in lanes.values() if info is not None}) > 1:
-                return UnavailableError(
-                    f"the lanes {' and '.join(lanes)} hold different models; they must hold the same"
-                )
-        return None
-
-    def _misfit(self) -> UnavailableError | None:
-        """A generator that takes vectors must take those of the encoder that runs beside it."""
-        if not any(isinstance(lane.info, EncoderInfo) for lane in self._lanes):
-            return None
-        try:
-            if self.generator is not None:
-                check_encoder(self.generator, self.encoder)
-        except GeneratorUnavailableError as error:
-            return UnavailableError(str(error))
-        return None
 
     async def _watch(self) -> None:
         while True:

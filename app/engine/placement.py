@@ -1,4 +1,5 @@
-"""Where models run: the setting ``MODEL=DEVICE`` or ``MODEL=DEVICE@process``, comma-separated.
+"""Where models run: the setting ``MODEL=DEVICE``, ``MODEL=DEVICE@process`` or ``MODEL=DEVICE@HOST:PORT``,
+comma-separated.
 
 ``all`` stands for every model that has no entry of its own.
 """
@@ -14,7 +15,8 @@ PLACED_MODELS: Final[tuple[PlacedModel, ...]] = get_args(PlacedModel)
 ALL: Final = "all"
 _NAMES: Final[tuple[PlacedModel | Literal["all"], ...]] = (*PLACED_MODELS, ALL)
 DEVICE: Final = r"cpu|mps|cuda(:\d+)?"
-_FORM: Final = "MODEL=DEVICE or MODEL=DEVICE@process, such as captioner=cuda:0@process"
+_FORM: Final = "MODEL=DEVICE, MODEL=DEVICE@process or MODEL=DEVICE@HOST:PORT, such as captioner=cuda:0@process"
+_ADDRESS: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>[\w.-]+)):(?P<port>\d{1,5})")
 
 
 class PlacementError(ValueError):
@@ -22,16 +24,29 @@ class PlacementError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerAddress:
+    """Where a worker host listens: a name or an IP address, and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """One lane of a model, on a torch ``device``: in a thread of the service, or in a process of its own."""
+    """One lane of a model, on a torch ``device``: in a thread of the service, in a process of its own, or on the
+    worker host at ``worker``."""
 
     model: PlacedModel | Literal["all"]
     device: str
     process: bool = False
+    worker: WorkerAddress | None = None
 
 
 def parse_placement(text: str) -> tuple[Place, ...]:
-    """``captioner=cuda:1,encoder=cuda:0,captioner=cpu@process`` -> its places, in order; none of an empty text.
+    """``captioner=cuda:1,encoder=cuda:0@worker:8100`` -> its places, in order; none of an empty text.
 
     Raises:
         PlacementError: an entry has another form, or names an unknown model, device or way to run.
@@ -60,6 +75,21 @@ def _parse(entry: str) -> Place:
     device, at, way = (part.strip() for part in where.partition("@"))
     if not re.fullmatch(DEVICE, device):
         raise PlacementError(f"{entry!r} names no device; use cpu, mps, cuda or cuda:N")
-    if at and way != "process":
-        raise PlacementError(f"{entry!r} says {way!r} after the @; use @process, or leave it out for a thread")
-    return Place(model, device, process=bool(at))
+    if not at:
+        return Place(model, device)
+    return Place(model, device, process=True) if way == "process" else Place(model, device, worker=_address(entry, way))
+
+
+def _address(entry: str, way: str) -> WorkerAddress:
+    found = _ADDRESS.fullmatch(way)
+    if found is None and way.count(":") > 1 and "[" not in way:
+        raise PlacementError(f"{entry!r} has colons in a host; write an IPv6 address in brackets, as in @[::1]:8100")
+    if found is None:
+        raise PlacementError(
+            f"{entry!r} says {way!r} after the @; use @process, the @HOST:PORT of a worker host such as @worker:8100, "
+            "or leave it out for a thread"
+        )
+    port = int(found["port"])
+    if not 1 <= port <= 65535:
+        raise PlacementError(f"{entry!r} names port {port}; use one from 1 to 65535")
+    return WorkerAddress(found["ipv6"] or found["name"], port)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.engine.answer_worker import AnswerWorker
 from app.engine.caption_worker import CaptionWorker
 from app.engine.encoder_worker import EncoderWorker
 from app.engine.generator_worker import GeneratorWorker
+from app.engine.workers import ModelSpec
 from models.runtime.types import RuntimeChoice
 
 
@@ -68,3 +69,12 @@ class GeneratorSpec:
 
     def build(self) -> GeneratorWorker:
         return GeneratorWorker(self.generator, self.device, self.threads)
+
+
+def on_this_machine(spec: ModelSpec, *, threads: int, cache: Path) -> ModelSpec:
+    """What a worker host makes of a service's ``spec``: cores and folders are its own affair."""
+    if isinstance(spec, EncoderSpec):
+        return replace(spec, threads=threads, cache=cache)
+    if isinstance(spec, CaptionerSpec | ReasonerSpec | GeneratorSpec):
+        return replace(spec, threads=threads)
+    return spec

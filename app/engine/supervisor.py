@@ -27,11 +27,11 @@ class Supervisor:
         self._call_began: float | None = None
         self.info: ModelInfo | None = None
 
-    def bring_up(self) -> None:
-        """Load the worker and test it.
+    def bring_up(self, admit: Callable[[ModelInfo], None]) -> None:
+        """Load the worker and test it. ``admit`` raises a ModelError where its model does not fit the other lanes'.
 
         Raises:
-            ModelError: it can't be loaded, or another model came up than the one before.
+            ModelError: it can't be loaded, another model came up than the one before, or it doesn't fit.
             Exception: whatever else the worker raises.
         """
         self._worker.load()
@@ -40,6 +40,8 @@ class Supervisor:
         info = self._worker.info
         if self.info is not None and (info is None or info.fingerprint != self.info.fingerprint):
             raise ModelError(f"the {self._name}'s files were changed under the running service; restart the service")
+        if info is not None:
+            admit(info)
         self.info = info
 
     def run(self, batch: Batch) -> IsolatedRun:

@@ -2,7 +2,8 @@
 
 A lane and its worker exchange plain, picklable data only (strings, recipes, arrays, captions), and a worker is made
 from a picklable :class:`ModelSpec`. So the same worker can run in the lane's thread, in a process of its own
-(:mod:`app.engine.process`), or in an actor of a cluster, behind a proxy that has these same methods.
+(:mod:`app.engine.process`), on a worker host (:mod:`app.engine.remote`), or in an actor of a cluster, behind a proxy
+that has these same methods.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ class ItemError(ValueError):
 
 class WorkerDiedError(Exception):
     """The worker can't be used any more and must be loaded anew."""
+
+
+class WorkerUnreachableError(WorkerDiedError):
+    """Where the worker runs can't be reached now. It may come back by itself: a lane waits, at its first load too."""
 
 
 class SelfTestError(Exception):

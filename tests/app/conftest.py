@@ -16,6 +16,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.factory import create_app
+from app.opening import Opening
 from app.runtime import Runtime
 from app.settings import Settings
 from tests.app.fakes import FakeEngine
@@ -31,8 +32,8 @@ class Service:
 
     @property
     def runtime(self) -> Runtime:
-        runtime: Runtime = self.app.state.runtime
-        return runtime
+        opening: Opening = self.app.state.opening
+        return opening.runtime
 
     async def put_recipe(self, item_id: str, **fields: Any) -> httpx.Response:
         response = await self.client.put(f"/v1/recipes/{quote(item_id, safe='')}", json=fields)

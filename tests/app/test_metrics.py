@@ -46,7 +46,9 @@ def test_state_is_read_when_scraped() -> None:
         lane = LaneHealth("encoder", LaneState.FAILED, "died", queued[0], 1, 10, 2, "cpu")
         return EngineHealth(ready=False, lanes=(lane,))
 
-    metrics.watch(health, lambda: {"index_items": {"recipe": 5}}, {"encoder": FakeEngine().info, "captioner": None})
+    metrics.watch(
+        health, lambda: {"index_items": {"recipe": 5}}, lambda: {"encoder": FakeEngine().info, "captioner": None}
+    )
     queued[0] = 4
     text = metrics.render().decode()
     for line in (

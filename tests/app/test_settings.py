@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.engine.placement import Place
+from app.engine.placement import Place, WorkerAddress
 from app.settings import Settings, SettingsError
 
 
@@ -63,6 +63,8 @@ def test_overrides_win_and_none_is_no_override(monkeypatch: pytest.MonkeyPatch) 
         ("PLACEMENT", "reasoner=cpu"),
         ("PLACEMENT", "encoder=toaster"),
         ("PLACEMENT", "encoder=cpu,"),
+        ("PLACEMENT", "encoder=cpu@worker:8100"),
+        ("WORKER_KEY", "too short"),
     ],
 )
 def test_a_wrong_value_is_one_sentence_that_names_the_variable(
@@ -84,6 +86,21 @@ def test_a_placement_is_read_and_held_to_the_models_asked_for(monkeypatch: pytes
     with pytest.raises(SettingsError, match="TASTESPACE_PLACEMENT is wrong: it places the captioner, but") as caught:
         Settings.load()
     assert "TASTESPACE_CAPTIONER is none; name one there" in str(caught.value)
+
+
+def test_a_worker_host_needs_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASTESPACE_PLACEMENT", "all=cuda:0@worker:8100")
+    with pytest.raises(SettingsError, match="places models on worker:8100, but TASTESPACE_WORKER_KEY is not set"):
+        Settings.load()
+    monkeypatch.setenv("TASTESPACE_WORKER_KEY", "guess me")
+    with pytest.raises(SettingsError, match="fewer than 16 characters") as caught:
+        Settings.load()
+    assert "guess me" not in str(caught.value)
+    monkeypatch.setenv("TASTESPACE_WORKER_KEY", "k" * 16)
+    settings = Settings.load()
+    assert settings.placement == (Place("all", "cuda:0", worker=WorkerAddress("worker", 8100)),)
+    assert settings.required_worker_key() == b"k" * 16
+    assert "k" * 16 not in repr(settings)
 
 
 def test_the_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

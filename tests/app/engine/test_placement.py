@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.engine.placement import Place, PlacementError, parse_placement, places_of
+from app.engine.placement import Place, PlacementError, WorkerAddress, parse_placement, places_of
 
 
 def test_entries_become_places_in_order() -> None:
@@ -12,6 +12,22 @@ def test_entries_become_places_in_order() -> None:
         Place("captioner", "cpu", process=True),
     )
     assert parse_placement(" ") == ()
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("worker:8100", "worker"),
+        ("gpu-1.kitchen.example:8100", "gpu-1.kitchen.example"),
+        ("10.0.0.7:8100", "10.0.0.7"),
+        ("[fd00::7]:8100", "fd00::7"),
+        ("[fe80::7%eth0]:8100", "fe80::7%eth0"),
+    ],
+)
+def test_a_worker_host_is_a_place(address: str, host: str) -> None:
+    (place,) = parse_placement(f"all=cuda:0@{address}")
+    assert place == Place("all", "cuda:0", worker=WorkerAddress(host, 8100))
+    assert str(place.worker) == address
 
 
 @pytest.mark.parametrize(
@@ -27,6 +43,13 @@ def test_entries_become_places_in_order() -> None:
         ("encoder=cpu@thread", "says 'thread' after the @; use @process"),
         ("encoder=cpu@", "says '' after the @"),
         ("encoder=cpu@process@process", "after the @"),
+        ("encoder=cpu@:8100", "says ':8100' after the @; use @process, the @HOST:PORT of a worker host"),
+        ("encoder=cpu@worker:", "after the @"),
+        ("encoder=cpu@worker:http", "after the @"),
+        ("encoder=cpu@[worker]:8100", "after the @"),
+        ("encoder=cpu@worker:0", "names port 0; use one from 1 to 65535"),
+        ("encoder=cpu@worker:65536", "names port 65536"),
+        ("encoder=cpu@fd00::7:8100", "write an IPv6 address in brackets, as in @[::1]:8100"),
     ],
 )
 def test_a_wrong_entry_is_named_with_the_remedy(text: str, sentence: str) -> None:
