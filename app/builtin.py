@@ -1,26 +1,62 @@
-"""The built-in catalogue: recipes that come with the program."""
+"""The built-in catalogue: recipes that come with the program, and the pictures that its own generator drew of them."""
 
 from __future__ import annotations
 
 import json
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Final
 
-from app.services.items import Bundle, RecipeItem
+from app.services.items import Bundle, PictureItem, RecipeItem
 from index.types import Recipe
 
+#: Side of the pictures in pixels.
+PICTURE_SIDE: Final = 128
 _EXTRA = ("cuisine", "course")
 
 
 def builtin_bundles() -> list[Bundle]:
-    """Every built-in recipe, in the order of the files."""
+    """Every built-in recipe in the order of the files, with its picture where there is one."""
+    return [_bundle(recipe_id, recipe) for recipe_id, recipe in builtin_recipes()]
+
+
+def builtin_recipes() -> list[tuple[str, Recipe]]:
+    """The recipes alone, each with its id, in the order of the files."""
     lines: list[str] = []
     for file in sorted(files("app").joinpath("demo").iterdir(), key=lambda each: each.name):
         if file.name.endswith(".jsonl"):
             lines += [line for line in file.read_text("utf-8").splitlines() if line.strip()]
-    return [_bundle(line) for line in lines]
+    return [_recipe(line) for line in lines]
 
 
-def _bundle(line: str) -> Bundle:
+def builtin_pictures() -> Traversable:
+    """The folder of the pictures, which need not be there."""
+    return files("app").joinpath("demo", "pictures")
+
+
+def picture_name(recipe_id: str) -> str:
+    """Of a recipe's picture, in the folder."""
+    return f"{recipe_id}.webp"
+
+
+def picture_id(recipe_id: str) -> str:
+    """Of a recipe's picture, in the catalogue: one that a photo of the dish will hardly have."""
+    return f"{recipe_id}-drawn"
+
+
+def _bundle(recipe_id: str, recipe: Recipe) -> Bundle:
+    item = RecipeItem(recipe=recipe, id=recipe_id)
+    file = builtin_pictures().joinpath(picture_name(recipe_id))
+    if not file.is_file():
+        return Bundle(recipe=item)
+    # Tags as photos of an imported recipe have them.
+    picture = PictureItem(
+        data=file.read_bytes(), id=picture_id(recipe_id), title=recipe.title, tags=recipe.tags, generated=True
+    )
+    return Bundle(recipe=item, pictures=(picture,))
+
+
+def _recipe(line: str) -> tuple[str, Recipe]:
     values = json.loads(line)
     recipe = Recipe(
         title=values["title"],
@@ -29,4 +65,4 @@ def _bundle(line: str) -> Bundle:
         tags=tuple(values["tags"]),
         extra={name: values[name] for name in _EXTRA if name in values},
     )
-    return Bundle(recipe=RecipeItem(recipe=recipe, id=values["id"]))
+    return str(values["id"]), recipe

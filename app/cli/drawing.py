@@ -12,9 +12,8 @@ import typer
 from app.cli.common import CommandError, load_encoder
 
 if TYPE_CHECKING:
-    from app.services.drawing import Candidate
     from app.settings import Settings
-    from models.generation.types import DrawnPicture, Generator, PictureRequest
+    from models.generation.types import DrawnPicture, Generator, GeneratorInfo, PictureRequest
     from models.types import Float32Array, JointEncoder
 
 MAX_SEED = 2**32 - 1  # that of models.generation.types, which loads numpy
@@ -49,19 +48,30 @@ def load_models(settings: Settings, *, ranked: bool) -> Models:
         CommandError: the settings ask for no generator.
         ModelError: a model can't be loaded, or one does not fit the other.
     """
+    generator = load_generator(settings)
+    if not ranked and generator.info.conditions == "text":
+        return Models(generator, None)
+    return Models(generator, load_fitting_encoder(settings, generator.info))
+
+
+def load_generator(settings: Settings) -> Generator:
+    """Raises CommandError where the settings ask for none, GeneratorUnavailableError where it can't be loaded."""
     from app.services.drawing import SWITCHED_OFF
     from app.settings import NO_MODEL
-    from models.generation.loading import load_generator
-    from models.generation.types import check_encoder
+    from models.generation import loading
 
     if settings.generator == NO_MODEL:
         raise CommandError(f"{SWITCHED_OFF}, or choose one with --generator")
-    generator = load_generator(settings.generator, settings.device)
-    if not ranked and generator.info.conditions == "text":
-        return Models(generator, None)
+    return loading.load_generator(settings.generator, settings.device)
+
+
+def load_fitting_encoder(settings: Settings, generator: GeneratorInfo) -> JointEncoder:
+    """Raises ModelError where it can't be loaded, or the generator was trained on another one's vectors."""
+    from models.generation.types import check_encoder
+
     encoder = load_encoder(settings)
-    check_encoder(generator.info, encoder.info)
-    return Models(generator, encoder)
+    check_encoder(generator, encoder.info)
+    return encoder
 
 
 def draw_seeds(generator: Generator, request: PictureRequest, seeds: Sequence[int], batch: int) -> list[DrawnPicture]:
@@ -72,14 +82,11 @@ def draw_seeds(generator: Generator, request: PictureRequest, seeds: Sequence[in
     ]
 
 
-def scored(encoder: JointEncoder, drawn: Sequence[DrawnPicture], vector: Float32Array) -> list[Candidate]:
-    """The pictures with their inner products with ``vector``, float32 (dim,), in the joint space."""
+def picture_vectors(encoder: JointEncoder, drawn: Sequence[DrawnPicture]) -> Float32Array:
+    """Where the pictures are in the joint space, float32 (n, dim)."""
     from PIL import Image
 
-    from app.services.drawing import Candidate
-
-    scores = encoder.encode_images([Image.fromarray(each.pixels) for each in drawn]) @ vector
-    return [Candidate(each.seed, float(score), each.pixels) for each, score in zip(drawn, scores, strict=True)]
+    return encoder.encode_images([Image.fromarray(each.pixels) for each in drawn])
 
 
 def check_sheet(sheet: Path | None, out: Path, option: str) -> None:

@@ -21,7 +21,7 @@ from app.cli.drawing import (
     draw_seeds,
     generator_spec,
     load_models,
-    scored,
+    picture_vectors,
 )
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _names(texts: Sequence[str]) -> dict[str, str]:
 
 def _draw(models: Models, drawing: Drawing, text: str, batch: int) -> list[tuple[DrawnPicture, float | None]]:
     """The pictures that are kept, and their scores where there is an encoder."""
-    from app.services.drawing import check_drawing, chosen
+    from app.services.drawing import Candidate, check_drawing, chosen
     from models.generation.types import DrawnPicture, PictureRequest
 
     info, encoder = models.generator.info, models.encoder
@@ -172,7 +172,8 @@ def _draw(models: Models, drawing: Drawing, text: str, batch: int) -> list[tuple
     drawn = draw_seeds(models.generator, request, drawing.seeds, batch)
     if encoder is None or vectors is None:
         return [(each, None) for each in drawn]
-    candidates = scored(encoder, drawn, vectors[0])
+    scores = picture_vectors(encoder, drawn) @ vectors[0]
+    candidates = [Candidate(each.seed, float(score), each.pixels) for each, score in zip(drawn, scores, strict=True)]
     return [(DrawnPicture(each.pixels, each.seed), each.score) for each in chosen(candidates, drawing.n)]
 
 

@@ -13,7 +13,7 @@ from app.cli.progress import StageProgress
 if TYPE_CHECKING:
     from models.questions.summary import QuestionSummary
 
-app = typer.Typer(help="Make sets of questions about photos.", no_args_is_help=True)
+app = typer.Typer(help="Make data: questions about photos, pictures of the built-in recipes.", no_args_is_help=True)
 
 OutOption = Annotated[Path, typer.Option(help="Folder for questions.jsonl and dataset.json.")]
 SeedOption = Annotated[int, typer.Option(help="Decides everything random.")]
@@ -21,7 +21,7 @@ SeedOption = Annotated[int, typer.Option(help="Decides everything random.")]
 
 @app.callback()
 def _group() -> None:
-    """Make sets of questions about photos."""
+    """Make data: questions about photos, pictures of the built-in recipes."""
 
 
 @app.command("recipe-vqa")

@@ -76,6 +76,25 @@ def save_pairs(path: Path, pairs: Sequence[Pair]) -> None:
     _save(sheet, path)
 
 
+def save_grid(path: Path, pictures: Sequence[UInt8Array], captions: Sequence[str], *, columns: int = 16) -> None:
+    """Pictures uint8 (S, S, 3), ``columns`` in a row, each with its caption below it, as PNG.
+
+    Raises:
+        ValueError: there is no picture, or another number of captions.
+    """
+    if not pictures:
+        raise ValueError("there is no picture to show")
+    side = len(pictures[0])
+    width, height = side + _GAP, side + _CAPTION + _GAP
+    across = min(columns, len(pictures))
+    sheet = Image.new("RGB", (across * width, -(-len(pictures) // across) * height), _WHITE)
+    for number, (pixels, caption) in enumerate(zip(pictures, captions, strict=True)):
+        top, left = number // across * height, number % across * width
+        sheet.paste(Image.fromarray(pixels), (left, top))
+        _write(sheet, left, top + side, caption, side)
+    _save(sheet, path)
+
+
 def _write(sheet: Image.Image, left: int, top: int, text: str, width: int) -> None:
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
     short = text

@@ -128,6 +128,9 @@ async def test_a_stored_recipe_and_one_that_is_not(drawing: Service) -> None:
     assert stored["revised_prompt"] == sent["revised_prompt"] == "meat stew"
     for each in (stored, sent):
         assert (_pixels(each) == COLOURS["meat"]).all()
+        said = read_provenance(_image(each))
+        assert said is not None
+        assert (said.prompt, said.modality) == ("meat stew", "recipe")
     requests = [item for operation, item in drawing.engine.encoded if operation is Operation.DRAW]
     assert {item.modality for item in requests if isinstance(item, PictureRequest)} == {"recipe"}
     (untitled,) = (await _draw(drawing, recipe={"ingredients": ["rice", "salt"]}))["data"]
@@ -161,6 +164,7 @@ async def test_every_size_and_format(drawing: Service) -> None:
         assert said is not None
         assert (said.model, said.prompt, said.seed) == ("fake-pictures", "tomato", 6)
         assert (said.fingerprint, said.negative_prompt, said.truncation) == ("d" * 64, "rice", 0.5)
+        assert (said.modality, said.selection) == ("text", "")
     assert (await _draw(drawing, prompt="x", size="auto"))["size"] == "32x32"
 
 

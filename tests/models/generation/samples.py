@@ -15,12 +15,12 @@ from models.types import EncoderInfo
 SIZE = 32
 
 
-def save_tiny(folder: Path, encoder: EncoderInfo) -> None:
-    """A flow with random weights, told vectors of ``encoder``; ``folder`` is made."""
+def save_tiny(folder: Path, encoder: EncoderInfo, *, size: int = SIZE) -> None:
+    """A flow with random weights, told vectors of ``encoder``, that draws ``size`` pixels; ``folder`` is made."""
     torch.manual_seed(0)
-    shape = AutoencoderConfig(size=SIZE, channels=4, encoder=8, decoder=(8, 8, 4), blocks=(1, 0, 0))
+    shape = AutoencoderConfig(size=size, channels=4, encoder=8, decoder=(8, 8, 4), blocks=(1, 0, 0))
     config = FlowConfig(
-        channels=4, grid=4, condition=encoder.dim, widths=(16, 16), blocks=(1, 1), attention=(False, True)
+        channels=4, grid=shape.grid, condition=encoder.dim, widths=(16, 16), blocks=(1, 1), attention=(False, True)
     )
     coder, network = PictureAutoencoder(shape), LatentFlow(config)
     for parameter in [*coder.parameters(), *network.parameters()]:
