@@ -176,14 +176,21 @@ class Runtime:
         return self.resources.generation
 
     async def fill_builtin(self) -> int:
-        """Store the built-in recipes in a catalogue that never held anything; returns how many were stored."""
+        """Store the built-in recipes and their pictures in a catalogue that never held anything; returns how many
+        recipes were stored.
+
+        It is one transaction: a start that is interrupted leaves the catalogue empty, and the next one fills it.
+        """
         if not self.settings.builtin_catalogue or await self.executors.database(self.catalogue.head) > 0:
             return 0
-        bundles = builtin_bundles()
-        outcomes = await self.ingest.put_many(bundles, Priority.BULK)
-        stored = sum(outcome.ok for outcome in outcomes)
-        logger.info("the catalogue was empty: stored %d built-in recipes", stored)
-        return stored
+        bundles = await self.executors.database(builtin_bundles)
+        parts = [part for outcome in await self.ingest.put_many(bundles, Priority.BULK) for part in outcome.parts]
+        for part in parts:
+            if part.error is not None:
+                logger.error("the built-in %s %s was not stored: %s", part.kind.value, part.id, part.error.detail)
+        recipes, pictures = (sum(part.ok and part.kind is kind for part in parts) for kind in (Kind.RECIPE, Kind.IMAGE))
+        logger.info("the catalogue was empty: stored %d built-in recipes and %d pictures of them", recipes, pictures)
+        return recipes
 
 
 def if_loaded(look: Callable[[], T | None]) -> T | None:

@@ -36,7 +36,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default=Path("tastespace-data"), description="Folder of the catalogue, pictures and index.")
     database_url: str | None = Field(default=None, description="Catalogue; default: SQLite in data_dir.")
     blob_url: str | None = Field(default=None, description="fsspec URL of the pictures; default: a folder in data_dir.")
-    builtin_catalogue: bool = Field(default=True, description="Fill an empty catalogue with the built-in recipes.")
+    builtin_catalogue: bool = Field(
+        default=True, description="Fill an empty catalogue with the built-in recipes and their pictures."
+    )
 
     # Model and engine
     encoder: str = Field(default="tastespace-lite", min_length=1, description="Joint encoder, see models.registry.")

@@ -95,6 +95,7 @@ def listing_filter(
     captions: Sequence[str] = (),
     has_image: bool | None = None,
     has_recipe: bool | None = None,
+    generated: bool | None = None,
 ) -> Filter:
     return Filter(
         tags_all=tuple(tags),
@@ -102,4 +103,5 @@ def listing_filter(
         captions_all=tuple(captions),
         has_image=has_image,
         has_recipe=has_recipe,
+        generated=generated,
     )

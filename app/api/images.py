@@ -128,9 +128,10 @@ async def list_images(
     captions: CaptionQuery = [],  # noqa: B006
     expand: ExpandQuery = False,
     has_recipe: Annotated[bool | None, Query(description="Only photos with (or without) a recipe.")] = None,
+    generated: Annotated[bool | None, Query(description="Only photos drawn by a model (or not).")] = None,
 ) -> ImagePage:
     """In the order in which they were stored, page by page."""
-    held = listing_filter(tags, ingredients, captions=captions, has_recipe=has_recipe)
+    held = listing_filter(tags, ingredients, captions=captions, has_recipe=has_recipe, generated=generated)
     wanted = await resolve(held, runtime.resources, expand=expand)
     items, following = await runtime.library.page(Kind.IMAGE, wanted.filter, cursor=cursor, limit=limit)
     where = addresses(request)

@@ -67,6 +67,10 @@ def search(
         list[str] | None, typer.Option(help="Only photos with a caption that says this; may be repeated.")
     ] = None,
     no_caption: Annotated[list[str] | None, typer.Option(help="None with such a caption; may be repeated.")] = None,
+    generated: Annotated[
+        bool | None,
+        typer.Option("--generated/--not-generated", help="Only photos drawn by a model, or none.", show_default=False),
+    ] = None,
     expand_ingredients: Annotated[
         bool, typer.Option("--expand-ingredients", help="Ingredients also by other names of the same thing.")
     ] = False,
@@ -116,6 +120,7 @@ def search(
             ingredients_none=tuple((name,) for name in no_ingredient or ()),
             captions_all=tuple(caption or ()),
             captions_none=tuple(no_caption or ()),
+            generated=generated,
         ),
         expand_ingredients=expand_ingredients,
     )

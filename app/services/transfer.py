@@ -1,8 +1,9 @@
 """The catalogue as a folder or zip archive that the importer reads back to an equal catalogue.
 
 The format is :mod:`app.importers.folder`'s: ``recipes.jsonl``, a line for each recipe and for each photo that belongs
-to none, and the photos in ``images/``. It is also what training reads: ``image`` is a recipe's first photo, and
-``split`` is the item's own (in ``extra``), else one in ten goes to ``val`` by the hash of its id.
+to none, and the photos in ``images/``. It is also what training and evaluation read: ``image`` is a recipe's first
+photo that no model has drawn (drawn ones stand among ``images`` alone, so that nothing learns from them), and ``split``
+is the item's own (in ``extra``), else one in ten goes to ``val`` by the hash of its id.
 """
 
 from __future__ import annotations
@@ -221,12 +222,13 @@ class _Export:
             # Every line needs some text; the photo's own title is among its images.
             "title": image.picture.title or image.id,
             "tags": list(image.picture.tags),
-            "image": file,
             "images": [self._image_object(image, file)],
             "extra": {},
         }
-        if image.picture.title:
-            line["split"] = _split(image.id, image.picture.extra)
+        if not image.picture.generated:
+            line["image"] = file
+            if image.picture.title:
+                line["split"] = _split(image.id, image.picture.extra)
         self._write(line)
 
     def _recipe_line(self, stored: StoredRecipe, images: Sequence[StoredImage]) -> dict[str, JsonValue]:
@@ -241,8 +243,10 @@ class _Export:
         }
         objects = [self._image_object(image, file) for image in images if (file := self._file(image)) is not None]
         if objects:
-            line["image"] = objects[0]["file"]
             line["images"] = objects
+        taken = [each["file"] for each in objects if not each["generated"]]
+        if taken:
+            line["image"] = taken[0]
         return line | {"split": _split(stored.id, recipe.extra), "extra": dict(recipe.extra)}
 
     def _image_object(self, image: StoredImage, file: str) -> dict[str, JsonValue]:

@@ -1,22 +1,26 @@
-"""The built-in catalogue: complete, consistent, and of use for search by tags."""
+"""The built-in catalogue: complete, consistent, of use for search by tags; and its pictures, all of them or none."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 import pytest
+from PIL import Image
 
-from app.builtin import builtin_bundles
+from app.builtin import PICTURE_SIDE, builtin_bundles, builtin_recipes, picture_id
 from app.ids import RESERVED_IDS
 from app.services.items import RecipeItem
 from index.text import normalize_id, normalize_tags
+from models.generation.provenance import Provenance, read_provenance
+from tests.paths import REPOSITORY
+
+PICTURES = REPOSITORY / "app" / "demo" / "pictures"
+LARGEST = 10_000  # bytes
 
 
 @pytest.fixture(scope="module")
 def recipes() -> list[RecipeItem]:
-    bundles = builtin_bundles()
-    assert all(bundle.pictures == () for bundle in bundles)
-    return [bundle.recipe for bundle in bundles if bundle.recipe is not None]
+    return [bundle.recipe for bundle in builtin_bundles() if bundle.recipe is not None]
 
 
 def test_there_are_enough_and_no_two_are_one(recipes: list[RecipeItem]) -> None:
@@ -53,3 +57,40 @@ def test_it_covers_the_world_and_the_table(recipes: list[RecipeItem]) -> None:
 def test_tags_are_shared(recipes: list[RecipeItem]) -> None:
     tags = Counter(tag for item in recipes for tag in item.recipe.tags)
     assert sum(count > 1 for count in tags.values()) >= 20
+
+
+def test_all_have_a_picture_or_none_has(recipes: list[RecipeItem]) -> None:
+    files = {path.name for path in PICTURES.iterdir()} if PICTURES.is_dir() else set()
+    assert files in (set(), {f"{item.id}.webp" for item in recipes})
+    assert sum(len(bundle.pictures) for bundle in builtin_bundles()) == len(files)
+
+
+def test_every_picture_is_small_and_says_where_it_comes_from() -> None:
+    """And all of them come from one generator, told and chosen in one way."""
+    ways = set()
+    for recipe_id, recipe in builtin_recipes():
+        file = PICTURES / f"{recipe_id}.webp"
+        if not file.is_file():
+            continue
+        assert file.stat().st_size < LARGEST, file
+        with Image.open(file) as image:
+            assert (image.format, image.size) == ("WEBP", (PICTURE_SIDE, PICTURE_SIDE)), file
+            said = read_provenance(image)
+            image.load()
+        assert isinstance(said, Provenance), file
+        assert said.model
+        assert len(said.fingerprint) == 64, file
+        assert said.prompt == recipe.title
+        assert said.selection.startswith("best of "), file
+        ways.add((said.model, said.fingerprint, said.modality, said.truncation))
+    assert len(ways) <= 1
+
+
+def test_a_picture_belongs_to_its_recipe_and_is_marked_as_drawn() -> None:
+    for bundle in builtin_bundles():
+        for item in bundle.pictures:
+            assert bundle.recipe is not None
+            assert bundle.recipe.id is not None
+            assert item.id == picture_id(bundle.recipe.id) == normalize_id(item.id, reserved=RESERVED_IDS)
+            assert item.generated
+            assert (item.title, item.tags) == (bundle.recipe.recipe.title, bundle.recipe.recipe.tags)

@@ -92,8 +92,10 @@ def test_ingredients_alone_find_photos(client: httpx.Client, dishes: list[dict[s
 
 @pytest.mark.data
 def test_tags_find_photos_and_excluded_tags_push_away(client: httpx.Client, dishes: list[dict[str, Any]]) -> None:
+    of_dishes = [f"val-{dish['id']}" for dish in dishes]
+
     def rank_of_desserts(tags: dict[str, list[str]]) -> float:
-        order = ids(client.post("/v1/search/images", json={"tags": tags, "k": 40}))
+        order = ids(client.post("/v1/search/images", json={"tags": tags, "k": 40, "filter": {"ids": of_dishes}}))
         sweet = [f"val-{dish['id']}" for dish in dishes if "Dessert" in dish["tags"]]
         ranks = [order.index(name) for name in sweet if name in order]
         assert ranks

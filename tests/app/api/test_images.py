@@ -102,8 +102,10 @@ async def test_patch_changes_what_is_said_and_keeps_the_picture(service: Service
 async def test_listing_filters_by_tag_and_link(service: Service) -> None:
     await service.put_recipe("r", title="soup")
     await service.put_image("a", picture("tomato"), tags=["red"], recipe_ids=["r"])
-    await service.put_image("b", picture("rice"), tags=["white"])
+    await service.put_image("b", picture("rice"), tags=["white"], generated=True)
     client = service.client
+    for flag, expected in (("true", "b"), ("false", "a")):
+        assert [i["id"] for i in (await client.get(f"/v1/images?generated={flag}")).json()["items"]] == [expected]
     assert [i["id"] for i in (await client.get("/v1/images?tag=red")).json()["items"]] == ["a"]
     assert [i["id"] for i in (await client.get("/v1/images?has_recipe=false")).json()["items"]] == ["b"]
     page = (await client.get("/v1/images?limit=1")).json()

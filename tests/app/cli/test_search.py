@@ -54,6 +54,22 @@ def test_filters_and_k(filled: Tastespace) -> None:
     assert len(ids(filled("search", "recipes", "--text", "rice", "-k", "1", "--json").stdout)) == 1
 
 
+def test_drawn_pictures_can_be_left_out(filled: Tastespace, tmp_path: Path) -> None:
+    line = {"kind": "image", "id": "drawn", "title": "d", "images": [{"file": "drawn.png", "generated": True}]}
+    write(tmp_path / "more" / "drawn.png", picture("meat"))
+    write_lines(tmp_path / "more" / "recipes.jsonl", [line])
+    assert filled("import", tmp_path / "more").exit_code == 0
+    for option, expected in (
+        ((), {"drawn", "tomato", "rice", "pasta"}),
+        (("--generated",), {"drawn"}),
+        (("--not-generated",), {"tomato", "rice", "pasta"}),
+    ):
+        assert set(ids(filled("search", "images", "--text", "meat", *option, "--json").stdout)) == expected
+    refused = filled("search", "recipes", "--text", "meat", "--not-generated")
+    assert refused.exit_code == 1
+    assert "generated is a condition on photos" in refused.stderr
+
+
 def test_filters_by_caption(filled: Tastespace, tmp_path: Path) -> None:
     write(tmp_path / "more" / "dogs.png", picture("meat"))
     write_lines(tmp_path / "more" / "recipes.jsonl", [{"title": "d", "image": "dogs.png", "captions": ["Two dogs"]}])

@@ -45,6 +45,7 @@ BUNDLES = [
         pictures=(PictureItem(id="soup", data=picture("salad"), title="Salad", tags=("green",), captions=CAPTIONS[:1]),)
     ),
     Bundle(pictures=(PictureItem(id="SOUP-1", data=picture("berry", format="JPEG")),)),
+    Bundle(pictures=(PictureItem(id="drawn", data=picture("meat"), title="Drawn", generated=True),)),
     Bundle(pictures=(PictureItem(id="x" * 128, data=picture("tomato"), extra={"split": "test"}),)),
 ]
 
@@ -83,7 +84,7 @@ def content(items: tuple[Mapping[str, StoredRecipe], Mapping[str, StoredImage]])
 @pytest.mark.parametrize("name", ["out", "out.zip"])
 def test_round_trip(tmp_path: Path, data_dir: Path, name: str) -> None:
     report = export(data_dir, tmp_path / name)
-    assert (report.recipes, report.images, report.problems) == (3, 5, ())
+    assert (report.recipes, report.images, report.problems) == (3, 6, ())
     imported = import_into(tmp_path / "other", tmp_path / name)
     assert imported.problems == ()
     assert content(stored(tmp_path / "other")) == content(stored(data_dir))
@@ -95,17 +96,20 @@ def test_no_leftovers_and_only_one_file_a_photo(tmp_path: Path, data_dir: Path) 
     export(data_dir, tmp_path / "out")
     assert {path.name for path in tmp_path.iterdir()} == {"data", "out"}
     files = sorted(path.name for path in (tmp_path / "out/images").iterdir())
-    assert len({name.lower() for name in files}) == len(files) == 5
+    assert len({name.lower() for name in files}) == len(files) == 6
 
 
 def test_training_reads_what_is_exported(tmp_path: Path, data_dir: Path) -> None:
     export(data_dir, tmp_path / "out")
     examples = {example.id: example for example in read_recipes(tmp_path / "out")}
-    assert set(examples) == {"soup", "Broth:ü", "plain", "image:soup", "SOUP-1", "x" * 128}
+    assert set(examples) == {"soup", "Broth:ü", "plain", "image:soup", "SOUP-1", "drawn", "x" * 128}
     assert examples["soup"].split == "val"
     assert examples["soup"].image is not None
     assert examples["soup"].image.read_bytes() == picture("rice")
     assert examples["SOUP-1"].split == "", "a photo that nothing is known of is not trained on"
+    for name in ("Broth:ü", "drawn"):
+        assert examples[name].image is None, "nothing is learnt from, or measured on, what a model drew"
+    assert examples["drawn"].split == ""
     assert {example.split for example in examples.values()} <= {"train", "val", "test", ""}
 
 
@@ -118,7 +122,7 @@ def test_a_lost_picture_is_named_and_costs_only_itself(tmp_path: Path, data_dir:
         return export_catalogue(runtime.catalogue, runtime.blobs, tmp_path / "out")
 
     report = with_runtime(data_dir, lose)
-    assert (report.recipes, report.images) == (3, 4)
+    assert (report.recipes, report.images) == (3, 5)
     assert ["'soup'" in problem for problem in report.problems] == [True]
 
 
@@ -148,7 +152,7 @@ def test_an_export_is_replaced_when_asked(tmp_path: Path, data_dir: Path) -> Non
         export(data_dir, tmp_path / "out.zip", force=True)
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert archive.testzip() is None
-        assert len(archive.read("recipes.jsonl").splitlines()) == 6
+        assert len(archive.read("recipes.jsonl").splitlines()) == 7
         assert all(json.loads(line) for line in archive.read("recipes.jsonl").splitlines())
 
 
