@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +28,8 @@ class UnheardOfError(ModelError):
 @dataclass(frozen=True, slots=True)
 class ScriptedSpec:
     """``fifo``: the worker holds its writing end open for as long as its process lives, and writes a byte when a
-    batch comes in that says ``hang``. ``broken``: what loading and testing does. ``http``: answers as the service's
-    fake engine does."""
+    batch comes in that says ``hang`` or ``slow`` (0.2 s). ``broken``: what loading and testing does. ``http``: answers
+    as the service's fake engine does."""
 
     fifo: Path | None = None
     broken: str = ""
@@ -83,6 +84,10 @@ class ScriptedWorker(Worker):
                 assert self._fifo is not None
                 os.write(self._fifo, b"!")
                 signal.pause()
+            case "slow":
+                assert self._fifo is not None
+                os.write(self._fifo, b"!")
+                time.sleep(0.2)
             case "exit":
                 os._exit(7)
             case "system-exit":

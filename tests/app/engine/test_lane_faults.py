@@ -8,7 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from app.engine.lane import Lane
+from app.engine.observe import BatchReport
 from app.engine.types import LaneState, Operation, Priority, UnavailableError
+from app.engine.workers import WorkerUnreachableError
 from models.types import EncoderUnavailableError
 from tests.app.engine.conftest import StartLane
 from tests.app.engine.fakes import PATIENCE_S, FakeClock, FakeWorker, info, values, vector
@@ -16,6 +18,18 @@ from tests.app.engine.test_lane import block, expected, result
 
 pytestmark = pytest.mark.fault
 TEXT = Operation.ENCODE_TEXT
+
+
+class CountingObserver:
+    def __init__(self) -> None:
+        self.restarts = 0
+
+    def batch_finished(self, report: BatchReport) -> None: ...
+
+    def submission_refused(self, lane: str, items: int) -> None: ...
+
+    def worker_restarted(self, lane: str) -> None:
+        self.restarts += 1
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
@@ -62,6 +76,24 @@ def test_loading_again_is_tried_until_it_works(start_lane: StartLane, worker: Fa
     wait_for_state(lane, LaneState.READY)
     assert worker.loads == 5
     assert result(lane.submit(TEXT, ["again"])) == expected("again")
+
+
+def test_a_worker_out_of_reach_is_waited_for_from_the_start(start_lane: StartLane, worker: FakeWorker) -> None:
+    worker.load_errors = [WorkerUnreachableError("nobody answers at gpu:1"), WorkerUnreachableError("still nobody")]
+    observer = CountingObserver()
+    lane = start_lane(observer, restart_s=(0.01, 0.01))
+    with pytest.raises(UnavailableError, match="the encoder could not be loaded: nobody answers at gpu:1"):
+        lane.submit(TEXT, ["too early"])
+    wait_for_state(lane, LaneState.READY)
+    assert result(lane.submit(TEXT, ["soup"])) == expected("soup")
+    assert (worker.loads, observer.restarts) == (3, 0), "what comes up for the first time is not restarted"
+
+
+def test_a_worker_out_of_reach_does_not_keep_a_lane_from_stopping(start_lane: StartLane, worker: FakeWorker) -> None:
+    worker.load_errors = [WorkerUnreachableError("nobody answers")]
+    lane = start_lane(restart_s=(PATIENCE_S, PATIENCE_S))
+    assert lane.stop(PATIENCE_S)
+    assert "nobody answers" in lane.health().detail
 
 
 def test_another_encoder_is_not_taken_for_the_old_one(start_lane: StartLane, worker: FakeWorker) -> None:
