@@ -56,10 +56,12 @@ def settings(tmp_path: Path) -> Settings:
 class Counting(FakeEngine):
     """Counts submissions."""
 
-    submitted: Counter[Operation]
+    def __init__(self) -> None:
+        super().__init__()
+        self.submitted: Counter[Operation] = Counter()
 
     async def submit(self, operation: Operation, items: Sequence[Payload], **options: Any) -> list[Outcome[Any]]:
-        self.submitted = getattr(self, "submitted", Counter()) + Counter([operation])
+        self.submitted[operation] += 1
         return await super().submit(operation, items, **options)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import Result
 from PIL import Image
+from typer.testing import Result
 
 from app.builtin import builtin_recipes
 from app.cli.builtin_pictures import Judge
