@@ -55,10 +55,13 @@ def train_autoencoder(
     perceptual_size: Annotated[int, typer.Option(min=16, help="Side of the part that it looks at.")] = 64,
     noise: Annotated[float, typer.Option(min=0, help="Added to the latents.")] = 0.1,
     halved: Annotated[float, typer.Option(min=0, max=1, help="Share of steps at half the resolution.")] = 0.25,
-    adversarial: Annotated[float, typer.Option(min=0, help="Share of the discriminator of patches; 0: none.")] = 0.3,
+    adversarial: Annotated[float, typer.Option(min=0, help="Share of the discriminator of patches; 0: none.")] = 0.0,
     adversarial_from: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the steps after which it joins.")
     ] = 0.7,
+    decoder_only: Annotated[
+        bool, typer.Option("--decoder-only", help="Keep the encoder of --init, and with it what generators draw in.")
+    ] = False,
     val_photos: Annotated[int, typer.Option(min=1, help="Most photos that are measured.")] = 256,
     bfloat16: Annotated[bool, typer.Option(help="Compute in it where the processor does.")] = False,
     init: Annotated[Path | None, typer.Option(help="Folder of a trained autoencoder to start from.")] = None,
@@ -76,6 +79,8 @@ def train_autoencoder(
         shape = AutoencoderConfig(size, channels, encoder, decoder, blocks)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+    if decoder_only and init is None:
+        raise typer.BadParameter("it needs --init, an autoencoder whose encoder is kept", param_hint="'--decoder-only'")
     config = pictures.AutoencoderTrainingConfig(
         data=data,
         out=out,
@@ -90,6 +95,7 @@ def train_autoencoder(
         halved=halved,
         adversarial=adversarial,
         adversarial_from=adversarial_from,
+        decoder_only=decoder_only,
         val_photos=val_photos,
         bfloat16=bfloat16,
         init=init,

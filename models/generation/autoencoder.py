@@ -96,6 +96,12 @@ class PictureAutoencoder(nn.Module):
         self.register_buffer("mean", torch.zeros(config.channels))
         self.register_buffer("std", torch.ones(config.channels))
 
+    @property
+    def last_weight(self) -> Tensor:
+        """Of the convolution that makes the pixels."""
+        weights = [layer.weight for layer in self.decoder if isinstance(layer, nn.Conv2d)]
+        return weights[-1]
+
     def bounded(self, pictures: Tensor) -> Tensor:
         """float (n, 3, S, S) in [-1, 1] -> latents within (-3, 3), (n, channels, S / 8, S / 8), not normalised."""
         return _BOUND * torch.tanh(self.encoder(pictures) / _BOUND)

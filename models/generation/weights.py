@@ -22,6 +22,7 @@ from models.generation.types import GeneratorUnavailableError
 FORMAT = 1
 MANIFEST_FILE = "manifest.json"
 AUTOENCODER_FILE = "autoencoder.safetensors"
+_DECODER = "decoder."
 _AUTOENCODER_REMEDY = "make one with `tastespace train autoencoder`"
 
 
@@ -40,11 +41,20 @@ class AutoencoderManifest:
 
 @dataclass(frozen=True, slots=True)
 class AutoencoderWeights:
-    """An autoencoder as it lies on disk: ``data`` are the bytes of its safetensors, ``digest`` their sha256."""
+    """An autoencoder as it lies on disk: ``data`` are the bytes of its safetensors."""
 
     manifest: AutoencoderManifest
     data: bytes
-    digest: str
+
+    def latents_digest(self) -> str:
+        """Hex sha256 of what decides the latents: the encoder and their statistics. Where it is equal, one decoder
+        can stand for the other.
+
+        Raises:
+            GeneratorUnavailableError: the bytes are no safetensors.
+        """
+        tensors = unpack(self.data, Path(AUTOENCODER_FILE))
+        return hashlib.sha256(pack({n: t for n, t in tensors.items() if not n.startswith(_DECODER)})).hexdigest()
 
 
 def save_autoencoder(folder: Path, tensors: Mapping[str, Tensor], manifest: AutoencoderManifest) -> None:
@@ -68,7 +78,7 @@ def load_autoencoder_weights(folder: Path) -> AutoencoderWeights:
             f"{folder / MANIFEST_FILE} is not a manifest of an autoencoder: {error}"
         ) from error
     data = read_checked(folder, AUTOENCODER_FILE, record, _AUTOENCODER_REMEDY)
-    return AutoencoderWeights(manifest, data, manifest.files[AUTOENCODER_FILE])
+    return AutoencoderWeights(manifest, data)
 
 
 def build_autoencoder(config: AutoencoderConfig, data: bytes, where: Path) -> PictureAutoencoder:

@@ -141,7 +141,7 @@ class _Run:
     def _learned(self, examples: Sequence[RecipeExample]) -> tuple[Any, Any]:
         table = self._table(examples)
         latents = picture_latents(
-            self.cache, table, self.autoencoder, self.start.coder.digest, self.config.views, self._prepared
+            self.cache, table, self.autoencoder, self.start.coder.latents_digest(), self.config.views, self._prepared
         )
         return latents, photo_conditions(examples, self.encoder, self.cache, self._prepared)
 

@@ -93,7 +93,7 @@ def picture_latents(
     squares near the middle that chance cuts; kept in ``folder`` by what they are made of.
 
     Args:
-        digest: of the autoencoder's weights.
+        digest: of what decides the autoencoder's latents.
     """
     report = on_progress or (lambda *_: None)
     name = hashlib.sha256(f"{digest}/{table.digest}/{views}".encode()).hexdigest()[:16]

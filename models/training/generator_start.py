@@ -22,7 +22,6 @@ from models.generation.generator_weights import (
 )
 from models.generation.types import GeneratorUnavailableError
 from models.generation.weights import (
-    AUTOENCODER_FILE,
     AutoencoderManifest,
     AutoencoderWeights,
     load_autoencoder_weights,
@@ -78,16 +77,16 @@ class GeneratorStart:
                 f"the generator in {config.init} is a {manifest.backend}, not a {config.backend}; "
                 f"use --backend {manifest.backend}"
             )
-        digest = manifest.files[AUTOENCODER_FILE]
-        if chosen is not None and chosen.digest != digest:
-            raise GeneratorUnavailableError(
-                f"the generator in {config.init} draws in the latents of another autoencoder than the one in "
-                f"{config.autoencoder}; leave out --autoencoder"
-            )
         named = AutoencoderManifest(
             model="tastespace-autoencoder", config=manifest.autoencoder, licence=manifest.licence
         )
-        return cls(AutoencoderWeights(named, initial.autoencoder, digest), initial, config.init)
+        own = AutoencoderWeights(named, initial.autoencoder)
+        if chosen is not None and chosen.latents_digest() != own.latents_digest():
+            raise GeneratorUnavailableError(
+                f"the generator in {config.init} draws in the latents of another autoencoder than the one in "
+                f"{config.autoencoder}; leave out --autoencoder, or name one that differs in its decoder alone"
+            )
+        return cls(chosen or own, initial, config.init)
 
     def check_encoder(self, info: EncoderInfo) -> None:
         """Raises GeneratorUnavailableError where the earlier generator was told vectors of another encoder."""

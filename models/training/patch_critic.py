@@ -37,10 +37,19 @@ def critic_loss(critic: nn.Module, real: Tensor, drawn: Tensor) -> Tensor:
     return functional.relu(1 - on_real).mean() + functional.relu(1 + on_drawn).mean()
 
 
-def balanced_backward(pictures: Tensor, main: Tensor, other: Tensor, share: float) -> None:
-    """Backward through ``pictures`` from two losses of them; the second one's gradient has ``share`` of the norm that
-    the first one's has, whatever the losses' scales (Défossez et al. 2022, section 3.4)."""
+def balanced_backward(pictures: Tensor, last: Tensor, main: Tensor, other: Tensor, share: float) -> None:
+    """Backward through ``pictures`` from two losses of them; at ``last``, the weight of the layer that makes them, the
+    second one's gradient has ``share`` of the norm that the first one's has, whatever the losses' scales (Esser et al.
+    2021, section 3.2).
+
+    Measured at the pictures themselves the shares would deceive: absolute errors of many pixels nearly cancel out in a
+    weight, and a critic that wants all of them darker does not.
+    """
     (to_main,) = torch.autograd.grad(main, pictures)
     (to_other,) = torch.autograd.grad(other, pictures)
-    scale = share * to_main.float().norm() / to_other.float().norm().clamp_min(1e-12)
+    at_main, at_other = (
+        torch.autograd.grad(pictures, last, gradient, retain_graph=True)[0].float().norm()
+        for gradient in (to_main, to_other)
+    )
+    scale = share * at_main / at_other.clamp_min(1e-12)
     pictures.backward(to_main + scale.to(to_main.dtype) * to_other)  # type: ignore[no-untyped-call]

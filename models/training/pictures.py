@@ -1,7 +1,7 @@
 """Training of the autoencoder in whose latents generators draw.
 
-The loss is the mean absolute error and a perceptual distance; towards the end a discriminator of patches joins, for
-sharpness (Esser et al. 2021). Two things make the latents easy to draw in: noise is added to them, so that the decoder
+The loss is the mean absolute error and a perceptual distance; a discriminator of patches may join, for sharpness (Esser
+et al. 2021). Two things make the latents easy to draw in: noise is added to them, so that the decoder
 forgives small errors; and at some steps they are halved in resolution and must decode to the halved picture, which
 keeps them as smooth as pictures are (Kouzelis et al. 2025).
 """
@@ -11,9 +11,8 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.data import DataError, read_recipes
-from models.generation.autoencoder import AutoencoderConfig, PictureAutoencoder, from_pixels, to_pixels
+from models.generation.autoencoder import PictureAutoencoder, from_pixels, to_pixels
 from models.generation.weights import AutoencoderManifest, load_autoencoder_weights, save_autoencoder, unpack
 from models.joint.loading import parse_device
 from models.training.joint import OnProgress, TrainingProgress
@@ -30,65 +29,15 @@ from models.training.optim import cpu_state, descend, follow, mean, parameter_gr
 from models.training.patch_critic import PatchCritic, balanced_backward, critic_loss
 from models.training.perceptual import PerceptualNetwork
 from models.training.picture_data import PictureTable, Rows, ahead, save_sheet
-from models.training.run_folder import FREE_SETTINGS, RunFolder, Stateful, run_settings
-from models.training.watch import DivergenceError, check_losses
+from models.training.pictures_config import AutoencoderTrainingConfig
+from models.training.run_folder import RunFolder, Stateful
+from models.training.watch import DivergenceError, check_losses, check_not_worse
 from models.types import UInt8Array
 
 __all__ = ["AutoencoderTrainingConfig", "AutoencoderTrainingResult", "DivergenceError", "train_autoencoder"]
 
 _SHEET_COLUMNS, _SHEET_ROWS, _SHEET_FILE = 8, 4, "reconstructions.png"
 _BATCH_OF_STATISTICS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class AutoencoderTrainingConfig:
-    """Everything that decides a run.
-
-    Attributes:
-        data: folder with ``recipes.jsonl``; the photos of split ``train`` are trained on, those of ``val`` measured.
-        out: run folder; it ends up holding the autoencoder.
-        epochs: passes over the photos, a random square of each.
-        perceptual: weight of the perceptual distance beside the absolute error.
-        perceptual_size: side of the part of each picture, cut out at random, that it looks at; at most the picture's.
-        noise: standard deviation of what is added to the latents, which lie within (-3, 3).
-        halved: share of the steps at halved resolution.
-        adversarial: norm of the patch discriminator's gradient, relative to that of the other losses; 0: none.
-        adversarial_from: share of the steps after which it joins.
-        val_photos: at most so many are measured after each epoch.
-        bfloat16: steps compute in it where torch's autocast does.
-        init: folder of a trained autoencoder to start from, whose shape then counts.
-        cache: where small pictures are kept; None: ``pictures`` beside the run folder.
-    """
-
-    data: Path
-    out: Path
-    model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
-    seed: int = 0
-    epochs: int = 13
-    batch_size: int = 16
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    warmup: float = 0.03
-    perceptual: float = 0.1
-    perceptual_size: int = 64
-    noise: float = 0.1
-    halved: float = 0.25
-    adversarial: float = 0.3
-    adversarial_from: float = 0.7
-    ema_decay: float = 0.999
-    val_photos: int = 256
-    bfloat16: bool = False
-    init: Path | None = None
-    cache: Path | None = None
-    resume: bool = False
-    device: str = "cpu"
-    command: str = "tastespace train autoencoder"
-    description: str = "the user's own data"
-    licence: str = "that of the training data"
-
-    def settings(self) -> dict[str, Any]:
-        """What must be equal for a run to be resumed, as JSON values."""
-        return run_settings(self, FREE_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +79,7 @@ class _Run:
             self.critic = PatchCritic()
         if initial and config.init:
             self.network.load_state_dict(unpack(initial.data, config.init))
+        self.network.encoder.requires_grad_(not config.decoder_only)
         for network in (self.network, self.critic):
             network.to(self.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
@@ -143,17 +93,19 @@ class _Run:
         first, _ = self.folder.restore(state, self._parts())
         metrics: dict[str, float] = dict(state["metrics"]) if state else {}
         baseline = state["baseline"] if state else None
+        least = state["least"] if state else None
         for epoch in range(first, self.config.epochs + 1):
             began = time.monotonic()
             losses = mean(self._epoch(epoch))
             baseline = check_losses(losses, baseline, epoch)
             metrics = self._validate()
+            least = check_not_worse("val_absolute", metrics.get("val_absolute"), least, epoch)
             seconds = time.monotonic() - began
             pace = len(self.photos) / seconds
             record = {"epoch": epoch, **losses, **metrics, "seconds": seconds, "pictures_per_second": pace}
             self.folder.log({name: round(value, 5) for name, value in record.items()})
             self._export(metrics, epoch)
-            self.folder.save(epoch, {}, self._parts(), metrics=metrics, baseline=baseline)
+            self.folder.save(epoch, {}, self._parts(), metrics=metrics, baseline=baseline, least=least)
             self.report(TrainingProgress("epochs", "", epoch, self.config.epochs, losses | metrics))
         return AutoencoderTrainingResult(self.config.out, metrics)
 
@@ -207,7 +159,7 @@ class _Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
             wanted = -self.critic(drawn).float().mean()
         self.optimiser.zero_grad()
-        balanced_backward(drawn, loss, wanted, self.config.adversarial)
+        balanced_backward(drawn, self.network.last_weight, loss, wanted, self.config.adversarial)
         self.critic.requires_grad_(True)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
@@ -242,6 +194,8 @@ class _Run:
     @torch.no_grad()
     def _measure_statistics(self) -> None:
         """Mean and deviation of the averaged network's latents over all photos, by channel."""
+        if self.config.decoder_only:
+            return  # they are the encoder's
         count, first, second = 0, torch.zeros(self.shape.channels), torch.zeros(self.shape.channels)
         for rows in _batches(min(len(self.photos), 2048), _BATCH_OF_STATISTICS):
             pictures = from_pixels(torch.from_numpy(self.photos.middle_squares(rows)).to(self.device))

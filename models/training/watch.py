@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from models.types import ModelError
 
 _EXPLOSION = 20.0
+_WORSE = 1.5
 
 
 class DivergenceError(ModelError):
@@ -43,6 +44,31 @@ def check_losses(
             )
         least[name] = min(abs(value), least.get(name, math.inf))
     return least
+
+
+def check_not_worse(
+    name: str, value: float | None, least: float | None, epoch: int, *, worse: float = _WORSE
+) -> float | None:
+    """Compare an error on held-out data with the least that it has been; None stands for an error not measured.
+
+    Args:
+        least: what the last call gave, None at first.
+        worse: how many times the least error it may be.
+
+    Returns:
+        The least error by now.
+
+    Raises:
+        DivergenceError: it is more.
+    """
+    if value is None or least is None:
+        return value if least is None else least
+    if value > worse * least:
+        raise DivergenceError(
+            f"the training diverged: {name} rose from {least:.3g} to {value:.3g} in epoch {epoch}; the weights of the "
+            "epoch before are kept; try a lower --learning-rate or a smaller --adversarial"
+        )
+    return min(value, least)
 
 
 def check_spread(spreads: Sequence[float], least: float, patience: int) -> None:

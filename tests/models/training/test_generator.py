@@ -14,7 +14,14 @@ from models.generation.autoencoder import AutoencoderConfig, PictureAutoencoder
 from models.generation.flow import FlowSampling
 from models.generation.generator_weights import GENERATOR_FILE, TRAINING_FILE, load_generator_weights
 from models.generation.types import GeneratorUnavailableError
-from models.generation.weights import MANIFEST_FILE, AutoencoderManifest, save_autoencoder
+from models.generation.weights import (
+    AUTOENCODER_FILE,
+    MANIFEST_FILE,
+    AutoencoderManifest,
+    load_autoencoder_weights,
+    save_autoencoder,
+    unpack,
+)
 from models.training import generator
 from models.training.generator import DivergenceError, GeneratorTrainingConfig, train_generator
 from models.training.generator_config import FlowOptions, GanOptions
@@ -129,6 +136,14 @@ def test_a_run_starts_from_what_an_earlier_one_exported(config: GeneratorTrainin
     assert load_generator_weights(later.out).manifest.training["samples"] == 4 * 4 * 8
 
 
+def _write_other_decoder(config: GeneratorTrainingConfig, folder: Path) -> None:
+    assert config.autoencoder is not None
+    weights = load_autoencoder_weights(config.autoencoder)
+    tensors = unpack(weights.data, config.autoencoder)
+    other = {name: 2 * tensor if name.startswith("decoder.") else tensor for name, tensor in tensors.items()}
+    save_autoencoder(folder, other, weights.manifest)
+
+
 def test_it_goes_on_only_with_what_belongs_together(
     config: GeneratorTrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +154,10 @@ def test_it_goes_on_only_with_what_belongs_together(
     write_autoencoder(tmp_path / "other", seed=1)
     with pytest.raises(GeneratorUnavailableError, match="another autoencoder"):
         train_generator(replace(later, autoencoder=tmp_path / "other"))
+    _write_other_decoder(config, tmp_path / "decoder")
+    train_generator(replace(later, autoencoder=tmp_path / "decoder", out=tmp_path / "decoded"))
+    kept, new = (load_generator_weights(folder).autoencoder for folder in (tmp_path / "decoded", config.out))
+    assert kept == (tmp_path / "decoder" / AUTOENCODER_FILE).read_bytes() != new
     monkeypatch.setattr(generator, "load_encoder", lambda *_, **__: ColourEncoder("d" * 64))
     with pytest.raises(GeneratorUnavailableError, match="vectors of the encoder cccccccccccc"):
         train_generator(later)

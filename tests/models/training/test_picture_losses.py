@@ -15,7 +15,7 @@ from models.training.generator_flow import flow_loss
 from models.training.generator_gan import augmented, critic_losses, matching_penalty
 from models.training.patch_critic import PatchCritic, balanced_backward, critic_loss
 from models.training.perceptual import PerceptualNetwork
-from models.training.watch import DivergenceError, check_losses, check_spread
+from models.training.watch import DivergenceError, check_losses, check_not_worse, check_spread
 
 SHAPE = GanConfig(channels=4, grid=8, condition=6, noise=5, embedding=8, widths=(16, 8), critic=(8, 16, 16))
 
@@ -61,14 +61,21 @@ def test_a_critic_that_is_sure_has_no_loss() -> None:
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
-def test_balanced_gradients_keep_their_share(scale: float) -> None:
+def test_balanced_gradients_keep_their_share_at_the_last_layer(scale: float) -> None:
     torch.manual_seed(0)
-    weight = torch.randn(5, requires_grad=True)
-    pictures = 1 * weight
-    main, other = torch.randn(5), torch.randn(5)
-    balanced_backward(pictures, (pictures * main).sum(), scale * (pictures * other).sum(), 0.5)
-    assert weight.grad is not None
-    assert torch.allclose(weight.grad, main + 0.5 * main.norm() * other / other.norm(), atol=1e-5)
+    first, last = torch.randn(4, 3, requires_grad=True), torch.randn(5, 4, requires_grad=True)
+    main, other = torch.randn(2, 5), torch.ones(2, 5)
+
+    def gradient(of: torch.Tensor) -> torch.Tensor:
+        (found,) = torch.autograd.grad((pictures * of).sum(), last, retain_graph=True)
+        return found
+
+    pictures = torch.randn(2, 3) @ first.T @ last.T
+    at_main, at_other = gradient(main), gradient(other)
+    balanced_backward(pictures, last, (pictures * main).sum(), scale * (pictures * other).sum(), 0.5)
+    assert last.grad is not None
+    assert first.grad is not None
+    assert torch.allclose(last.grad, at_main + 0.5 * at_main.norm() * at_other / at_other.norm(), atol=1e-5)
 
 
 def test_a_flow_that_knows_the_answer_has_no_loss(batch: GeneratorBatch) -> None:
@@ -186,6 +193,16 @@ def test_losses_that_explode_are_seen() -> None:
     for value in (math.nan, math.inf):
         with pytest.raises(DivergenceError, match="in epoch 1; try a lower"):
             check_losses({"a": value}, None, 1)
+
+
+def test_an_error_that_gets_far_worse_is_seen() -> None:
+    assert check_not_worse("e", None, None, 1) is None
+    assert check_not_worse("e", 2.0, None, 1) == 2.0
+    assert check_not_worse("e", None, 2.0, 2) == 2.0
+    assert check_not_worse("e", 2.9, 2.0, 2) == 2.0
+    assert check_not_worse("e", 1.0, 2.0, 3) == 1.0
+    with pytest.raises(DivergenceError, match=r"e rose from 2 to 3\.1 in epoch 4"):
+        check_not_worse("e", 3.1, 2.0, 4)
 
 
 def test_a_collapse_is_seen_when_it_lasts() -> None:

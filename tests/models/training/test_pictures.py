@@ -10,10 +10,12 @@ from safetensors.numpy import load_file
 
 from models.data import DataError
 from models.generation.autoencoder import AutoencoderConfig, from_pixels
-from models.generation.weights import AUTOENCODER_FILE, MANIFEST_FILE, load_autoencoder
+from models.generation.weights import AUTOENCODER_FILE, MANIFEST_FILE, load_autoencoder, load_autoencoder_weights
+from models.training import pictures
 from models.training.joint import TrainingProgress
 from models.training.picture_data import PictureTable
-from models.training.pictures import AutoencoderTrainingConfig, train_autoencoder
+from models.training.pictures import DivergenceError, train_autoencoder
+from models.training.pictures_config import AutoencoderTrainingConfig
 from models.training.run_folder import RunFolderError
 
 pytestmark = pytest.mark.weights
@@ -31,6 +33,7 @@ def config(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Autoen
         batch_size=4,
         perceptual_size=32,
         learning_rate=3e-3,
+        adversarial=0.3,
         adversarial_from=0.5,
         ema_decay=0.5,
     )
@@ -96,6 +99,31 @@ def test_a_run_starts_from_an_earlier_one(trained: AutoencoderTrainingConfig, tm
     later = replace(trained, out=tmp_path, init=trained.out, epochs=1, model=AutoencoderConfig(), learning_rate=1e-5)
     train_autoencoder(later)
     assert _lines(tmp_path)[0]["val_psnr"] == pytest.approx(_lines(trained.out)[-1]["val_psnr"], abs=1.0)
+
+
+def test_a_decoder_alone_leaves_the_latents_as_they_are(trained: AutoencoderTrainingConfig, tmp_path: Path) -> None:
+    later = replace(trained, out=tmp_path, init=trained.out, decoder_only=True, adversarial_from=0.0, halved=0.0)
+    train_autoencoder(later)
+    before, after = (load_file(str(folder / AUTOENCODER_FILE)) for folder in (trained.out, tmp_path))
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("decoder.") for name in changed)
+    old, new = load_autoencoder_weights(trained.out), load_autoencoder_weights(tmp_path)
+    assert old.data != new.data
+    assert old.latents_digest() == new.latents_digest()
+    with pytest.raises(ValueError, match="decoder_only needs init"):
+        replace(later, init=None)
+
+
+def test_a_run_that_gets_far_worse_stops_and_keeps_what_it_had(
+    trained: AutoencoderTrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = iter([0.1, 0.14, 0.16])
+    monkeypatch.setattr(pictures._Run, "_validate", lambda _: {"val_absolute": next(errors)})
+    with pytest.raises(DivergenceError, match=r"rose from 0\.1 to 0\.16 in epoch 3; the weights of the epoch before"):
+        train_autoencoder(replace(trained, out=tmp_path))
+    assert [line["epoch"] for line in _lines(tmp_path)] == [1, 2]
+    assert json.loads((tmp_path / MANIFEST_FILE).read_text())["training"]["epoch"] == 2
 
 
 def test_without_photos_to_measure_it_trains_all_the_same(
