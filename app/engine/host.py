@@ -100,11 +100,11 @@ class WorkerHost:
     def _accept(self) -> None:
         try:
             sock, peer = self._listener.accept()
+            wire = Wire(sock)
         except OSError as error:
             _logger.warning("a connection can't be accepted: %s", error)
             wait([self._stopping], _PAUSE_S)  # out of descriptors, say: it would fail again at once
             return
-        wire = Wire(sock)
         caller = str(WorkerAddress(*peer[:2]))
         thread = threading.Thread(target=self._attend, args=(wire, caller), name=f"caller-{caller}", daemon=True)
         with self._lock:

@@ -43,15 +43,19 @@ class Wire:
     """A connection: ``pipe`` for its one user, and what any thread may do to it."""
 
     def __init__(self, sock: socket.socket) -> None:
-        """Takes over ``sock``, which must be connected."""
-        sock.settimeout(None)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _SOCKET_OPTIONS:
-            if hasattr(socket, name):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        """Takes over ``sock``, which must be connected. Raises OSError, ``sock`` being closed then."""
+        try:
+            sock.settimeout(None)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in _SOCKET_OPTIONS:
+                if hasattr(socket, name):
+                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+            self.pipe: Connection = Connection(sock.dup().detach())
+        except OSError:
+            sock.close()
+            raise
         self._socket = sock
-        self.pipe: Connection = Connection(sock.dup().detach())
 
     def cut(self) -> None:
         """End the connection under its user, whose read or write then fails. Any thread; not after :meth:`close`."""
@@ -109,13 +113,12 @@ def connect(address: WorkerAddress, key: bytes, *, version: str = __version__) -
         WorkerDiedError: what answers has another key or version, or is no worker host.
     """
     try:
-        sock = socket.create_connection((address.host, address.port), CONNECT_TIMEOUT_S)
+        wire = Wire(socket.create_connection((address.host, address.port), CONNECT_TIMEOUT_S))
     except OSError as error:
         raise WorkerUnreachableError(
             f"no worker host answers at {address} ({error.strerror or error}); "
             f"start one there with `tastespace worker`, or correct TASTESPACE_PLACEMENT"
         ) from error
-    wire = Wire(sock)
     try:
         with wire.limited(HANDSHAKE_TIMEOUT_S) as late:
             _present(wire, address, key, version, late)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import pickle
 import socket
@@ -108,6 +109,21 @@ def test_a_flood_of_strangers_is_bounded(caplog: pytest.LogCaptureFixture) -> No
                 return False
 
         wait_until(let_in)
+
+
+@pytest.mark.fault
+def test_a_lack_of_descriptors_ends_no_host(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(sock: socket.socket) -> Wire:
+        sock.close()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with hosting() as host:
+        with monkeypatch.context() as patch:
+            patch.setattr("app.engine.host.Wire", lacking)
+            with raw(host) as sock:
+                assert ended(sock)
+        assert welcomed(host)
+    assert "a connection can't be accepted: [Errno 24] Too many open files" in caplog.text
 
 
 def test_a_health_check_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
