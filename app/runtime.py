@@ -21,21 +21,21 @@ from app.metrics import Metrics
 from app.placed import placed_specs
 from app.services.answering import Answering
 from app.services.captioning import Captioning
-from app.services.drawn_files import DrawnFiles
 from app.services.generation import PictureGeneration
 from app.services.ingest import Ingest
-from app.services.library import Library, Thumbnails
+from app.services.library import Library
 from app.services.resources import Resources
 from app.services.search import Search
 from app.services.taggers import Taggers
 from app.services.tagging import Tagging
 from app.services.words import Words
 from app.settings import Settings, SettingsError
+from app.upkeep import follow, maintain, save
 from index.blobs import BlobStore
 from index.catalogue import Catalogue
 from index.jobs import JobStore
 from index.replica import IndexReplica
-from index.types import Generation, IndexRoomError, Kind
+from index.types import Generation, Kind
 from models.tagging.types import TaggerUnavailableError
 from models.types import EncoderInfo
 from models.words.errors import WordsUnavailableError
@@ -43,8 +43,6 @@ from models.words.errors import WordsUnavailableError
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_SWEEP_INTERVAL_S = 24 * 3600.0
-_BLOB_GRACE_S = 24 * 3600.0
 # A large diffusion model takes minutes for a batch on a processor; that is slow, not hanging.
 _DRAWING_TIMEOUT_S = 900.0
 _LOOK_AGAIN_S = 0.25
@@ -106,7 +104,7 @@ class Runtime:
             info = await _encoder(running, on_wait)
             generation = await executors.database(catalogue.ensure_generation, info.fingerprint, info.name, info.dim)
             replica = await executors.database(IndexReplica, catalogue, settings.index_dir, generation)
-            stack.callback(_save, replica)
+            stack.callback(save, replica)
             resources = Resources(
                 settings=settings,
                 catalogue=catalogue,
@@ -120,7 +118,7 @@ class Runtime:
                 taggers=await executors.database(_taggers, settings, running.encoder),
             )
             metrics.watch(running.health, lambda: _sizes(resources), lambda: _models(running))
-            maintenance = asyncio.create_task(_maintain(resources), name="maintenance")
+            maintenance = asyncio.create_task(maintain(resources), name="maintenance")
             stack.push_async_callback(_cancelled, maintenance)
             ingest = Ingest(resources)
             drawing = PictureGeneration(resources, ingest)
@@ -239,60 +237,11 @@ def _words(settings: Settings) -> Words:
 
 
 def _sizes(resources: Resources) -> dict[str, dict[str, int]]:
-    _sync(resources.replica)
+    follow(resources.replica)
     return {
         "catalogue_items": {kind.value: resources.catalogue.count(kind) for kind in Kind},
         "index_items": {kind.value: len(resources.replica.index(kind)) for kind in Kind},
     }
-
-
-def _sync(replica: IndexReplica) -> None:
-    """Catch up with the feed, so that the next search need not."""
-    try:
-        replica.sync()
-    except IndexRoomError as error:
-        logger.error("the index can't follow the catalogue: %s", error)
-
-
-def _save(replica: IndexReplica) -> None:
-    _sync(replica)
-    try:
-        replica.save()
-    except OSError as error:
-        # The index is a cache: without its file the next start takes longer, and nothing is lost.
-        logger.error("the index could not be saved: %s", error)
-
-
-async def _maintain(resources: Resources) -> None:
-    """Save the index, and sweep blobs that nothing names, now and then."""
-    interval = resources.settings.index_save_interval_s
-    since_sweep = _SWEEP_INTERVAL_S
-    while True:
-        await asyncio.sleep(interval)
-        await resources.executors.database(_save, resources.replica)
-        await resources.executors.database(_sweep_drawn, resources.settings)
-        since_sweep += interval
-        if since_sweep >= _SWEEP_INTERVAL_S:
-            since_sweep = 0.0
-            await resources.executors.database(_sweep, resources)
-
-
-def _sweep_drawn(settings: Settings) -> None:
-    try:
-        DrawnFiles(settings.drawn_dir, settings.drawn_lifetime_s).sweep()
-    except OSError as error:
-        logger.warning("drawn pictures could not be swept: %s", error)
-
-
-def _sweep(resources: Resources) -> None:
-    try:
-        removed = resources.blobs.sweep(resources.catalogue.blob_in_use, _BLOB_GRACE_S)
-        Thumbnails(resources.settings.thumbnails_dir).sweep(resources.catalogue.blob_in_use)
-    except Exception:
-        logger.exception("the sweep of unused blobs failed")
-        return
-    if removed:
-        logger.info("removed %d blobs that nothing names", removed)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
