@@ -35,7 +35,7 @@ def relay(service: Wire, spec: ModelSpec, set_up: SetUp | None, stopping: Connec
         return exchange.run(stopping, grace_s)
     finally:
         if exchange.is_busy:  # it would not see that its pipe is closed
-            process.kill()
+            process.abort()
         process.close()
 
 

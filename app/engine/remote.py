@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from logging import getLogger
-from multiprocessing.connection import Connection
 
 from app.engine.placement import WorkerAddress
 from app.engine.proxy import ProxyWorker
@@ -15,7 +13,7 @@ from app.engine.workers import ModelSpec, WorkerDiedError, WorkerUnreachableErro
 _logger = getLogger(__name__)
 
 
-class RemoteWorker(ProxyWorker):
+class RemoteWorker(ProxyWorker[Wire]):
     """The worker that ``spec`` builds, in a process that the worker host at ``address`` keeps for this connection.
 
     Pickles of both sides are trusted: see :mod:`app.engine.wire` on what the key means.
@@ -25,57 +23,34 @@ class RemoteWorker(ProxyWorker):
         super().__init__(spec)
         self._address = address
         self._key = key
-        self._lock = threading.Lock()  # guards the next two: the watchdog looks at them too
-        self._wire: Wire | None = None
-        self._aborted = False
 
     @property
     def device(self) -> str:
         return f"{super().device}@{self._address}"
 
-    @property
-    def is_alive(self) -> bool:
-        with self._lock:
-            return self._wire is not None and not self._wire.is_cut
-
     def load(self) -> None:
         super().load()
         _logger.info("the %s runs on the worker host at %s", self._spec.name, self._address)
 
-    def abort(self) -> bool:
-        with self._lock:
-            if self._wire is None:
-                return False
-            self._aborted = True
-            self._wire.cut()
-            return True
-
-    def _connect(self) -> Connection:
+    def _connect(self) -> Wire:
         wire = connect(self._address, self._key)
-        with self._lock:
-            self._wire, self._aborted = wire, False
         try:
             wire.pipe.send(self._spec)
         except OSError as error:
-            raise self._death() from error
-        return wire.pipe
-
-    def _disconnect(self) -> None:
-        with self._lock:
-            wire, self._wire = self._wire, None
-        if wire is not None:
             wire.close()
+            raise self._broken() from error
+        except BaseException:
+            wire.close()
+            raise
+        return wire
 
-    def _death(self) -> WorkerDiedError:
-        with self._lock:
-            wire, aborted = self._wire, self._aborted
-        if wire is None:
-            return WorkerDiedError("its connection is closed")
+    def _death(self, link: Wire, aborted: bool) -> WorkerDiedError:
         if aborted:
             return WorkerDiedError(f"its worker host at {self._address} did not answer in time and was cut off")
-        said = wire.last_words()
-        if said is not None:
-            return WorkerDiedError(said)
+        said = link.last_words()
+        return WorkerDiedError(said) if said is not None else self._broken()
+
+    def _broken(self) -> WorkerUnreachableError:
         return WorkerUnreachableError(f"the connection to its worker host at {self._address} broke")
 
 

@@ -17,7 +17,8 @@ class SpawnedProcess:
     """The process of ``spec``'s worker; it runs from here on.
 
     It is spawned, not forked: torch and CUDA don't survive a fork. Closing the pipe ends it, so it ends with its
-    parent, even when that is killed. Where the system can, it ends with the thread that made it, too.
+    parent, even when that is killed. Where the system can, it ends with the thread that made it, too. It is a
+    :class:`app.engine.proxy.Link`.
     """
 
     def __init__(self, spec: ModelSpec, set_up: SetUp | None) -> None:
@@ -42,7 +43,7 @@ class SpawnedProcess:
         # By its sentinel: asking the process itself would reap it under the thread that waits for it.
         return not connection.wait([self._process.sentinel], 0)
 
-    def kill(self) -> None:
+    def abort(self) -> None:
         self._process.kill()
 
     def how_it_ended(self) -> str:

@@ -40,7 +40,7 @@ class HandshakeError(Exception):
 
 
 class Wire:
-    """A connection: ``pipe`` for its one user, and what any thread may do to it."""
+    """A connection; a :class:`app.engine.proxy.Link`."""
 
     def __init__(self, sock: socket.socket) -> None:
         """Takes over ``sock``, which must be connected. Raises OSError, ``sock`` being closed then."""
@@ -57,17 +57,16 @@ class Wire:
             raise
         self._socket = sock
 
-    def cut(self) -> None:
-        """End the connection under its user, whose read or write then fails. Any thread; not after :meth:`close`."""
+    def abort(self) -> None:
         with suppress(OSError):  # the other side was faster
             self._socket.shutdown(socket.SHUT_RDWR)
 
     @property
-    def is_cut(self) -> bool:
-        """Whether the other side has ended it. Any thread; not after :meth:`close`."""
+    def is_alive(self) -> bool:
+        """Whether neither side has ended it."""
         poll = select.poll()
         poll.register(self._socket, _PEER_ENDED)
-        return bool(poll.poll(0))
+        return not poll.poll(0)
 
     def say_last(self, reason: str) -> None:
         """Tell the service why this connection ends; to be closed then."""
@@ -88,12 +87,12 @@ class Wire:
 
     @contextmanager
     def limited(self, seconds: float) -> Iterator[threading.Event]:
-        """Cut the connection when the block takes longer; the event says that it came to that."""
+        """Abort the connection when the block takes longer; the event says that it came to that."""
         late = threading.Event()
 
         def end() -> None:
             late.set()
-            self.cut()
+            self.abort()
 
         timer = threading.Timer(seconds, end)
         timer.daemon = True
@@ -102,7 +101,7 @@ class Wire:
             yield late
         finally:
             timer.cancel()
-            timer.join()  # it must not cut what comes after
+            timer.join()  # it must not end what comes after
 
 
 def connect(address: WorkerAddress, key: bytes, *, version: str = __version__) -> Wire:
