@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from logging import getLogger
 from multiprocessing import Pipe
@@ -55,7 +56,7 @@ class WorkerHost:
             adapt: makes of the spec that a service sends what this machine runs.
             set_up: called first in each process; without it, they log warnings to standard error.
             handshake_timeout_s: how long a caller may take to show that it knows the key, and send its spec.
-            max_strangers: connections that may be in that at once; more are refused.
+            max_strangers: connections that may be in that at once; one more, and the oldest is cut off.
             grace_s: how long calls under way may take once the host is to stop.
 
         Raises:
@@ -69,9 +70,9 @@ class WorkerHost:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=128)
         self.address = WorkerAddress(*self._listener.getsockname()[:2])
-        self._stopping, self._stop = Pipe(duplex=False)  # closing one end tells all who wait at the other
+        self._stopping, self._stop = Pipe(duplex=False)  # what nobody reads tells all who wait for it
         self._lock = threading.Lock()  # guards the next two
-        self._strangers: set[Wire] = set()
+        self._strangers: dict[Wire, threading.Thread] = {}  # the oldest first
         self._threads: set[threading.Thread] = set()
 
     def __enter__(self) -> Self:
@@ -88,14 +89,16 @@ class WorkerHost:
         self._listener.close()
         with self._lock:
             for wire in self._strangers:
-                wire.cut()
+                wire.abort()
             threads = list(self._threads)
+        deadline = time.monotonic() + self._grace_s + _CLOSING_S
         for thread in threads:
-            thread.join(self._grace_s + _CLOSING_S)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def stop(self) -> None:
-        """Have :meth:`serve` return. Any thread, any time, and signal handlers."""
-        self._stop.close()
+        """Have :meth:`serve` return. Any thread, any time, and signal handlers: so it closes nothing, since a
+        descriptor that two close may be somebody else's for the second."""
+        self._stop.send_bytes(b"")
 
     def _accept(self) -> None:
         try:
@@ -107,20 +110,32 @@ class WorkerHost:
             return
         caller = str(WorkerAddress(*peer[:2]))
         thread = threading.Thread(target=self._attend, args=(wire, caller), name=f"caller-{caller}", daemon=True)
-        with self._lock:
-            refused = len(self._strangers) >= self._max_strangers
-            if not refused:
-                self._strangers.add(wire)
-                self._threads.add(thread)
-        if refused:
+        if not self._has_room():
             _logger.warning("refused %s: too many connections that have not shown the key yet", caller)
             wire.close()
             return
+        with self._lock:
+            self._strangers[wire] = thread
+            self._threads.add(thread)
         try:
             thread.start()
         except RuntimeError as error:  # the system gives no more threads
             _logger.warning("refused %s: %s", caller, error)
             self._forget(wire, thread)
+
+    def _has_room(self) -> bool:
+        """For one more stranger. The oldest gives way: those who stay silent would lock out who knows the key."""
+        with self._lock:
+            if len(self._strangers) < self._max_strangers:
+                return True
+            oldest, thread = next(iter(self._strangers.items()))
+            oldest.abort()
+        _logger.warning(
+            "cut off the oldest of %d connections that have not shown the key yet, as another came", self._max_strangers
+        )
+        thread.join(_PAUSE_S)
+        with self._lock:
+            return len(self._strangers) < self._max_strangers
 
     def _attend(self, wire: Wire, caller: str) -> None:
         """One connection, from the challenge to its end."""
@@ -137,7 +152,7 @@ class WorkerHost:
 
     def _forget(self, wire: Wire, thread: threading.Thread) -> None:
         with self._lock:
-            self._strangers.discard(wire)
+            self._strangers.pop(wire, None)
             self._threads.discard(thread)
         wire.close()
 
@@ -160,5 +175,5 @@ class WorkerHost:
                 wire.say_last(f"the worker host can't read what it is to run ({type(error).__name__}: {error})")
                 raise
         with self._lock:
-            self._strangers.discard(wire)
+            del self._strangers[wire]
         return spec

@@ -16,7 +16,10 @@ ALL: Final = "all"
 _NAMES: Final[tuple[PlacedModel | Literal["all"], ...]] = (*PLACED_MODELS, ALL)
 DEVICE: Final = r"cpu|mps|cuda(:\d+)?"
 _FORM: Final = "MODEL=DEVICE, MODEL=DEVICE@process or MODEL=DEVICE@HOST:PORT, such as captioner=cuda:0@process"
-_ADDRESS: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>[\w.-]+)):(?P<port>\d{1,5})")
+_LABEL: Final = r"[\w-]{1,63}"  # of a name; the resolver raises no OSError for an empty or longer one
+_ADDRESS: Final = re.compile(
+    rf"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>{_LABEL}(?:\.{_LABEL})*\.?)):(?P<port>\d{{1,5}})"
+)
 
 
 class PlacementError(ValueError):

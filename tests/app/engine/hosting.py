@@ -18,7 +18,7 @@ KEY = b"open sesame, open"
 @contextmanager
 def hosting(port: int = 0, **options: Any) -> Iterator[WorkerHost]:
     with WorkerHost("127.0.0.1", port, KEY, **({"grace_s": 0.05} | options)) as host:
-        thread = threading.Thread(target=host.serve)
+        thread = threading.Thread(target=host.serve, name="worker-host")
         thread.start()
         try:
             yield host

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import pickle
 import socket
+import struct
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -78,37 +82,86 @@ def test_who_stays_silent_holds_up_nobody_and_is_cut_off(caplog: pytest.LogCaptu
     with hosting(handshake_timeout_s=0.3) as host:
         silent = connect(host.address, KEY) if knows_the_key else Wire(raw(host))
         assert welcomed(host)
-        wait_until(lambda: silent.is_cut)
+        wait_until(lambda: not silent.is_alive)
         silent.close()
         wait_until(lambda: "which was silent for 0.3 s" in caplog.text)
 
 
 @pytest.mark.fault
-def test_nonsense_is_refused(caplog: pytest.LogCaptureFixture) -> None:
-    with hosting() as host:
+@pytest.mark.parametrize(
+    ("nonsense", "reason"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", "it is no Tastespace service"),
+        (struct.pack("!i", 257), "it is no Tastespace service"),
+        (struct.pack("!iQ", -1, 2**63), "it is no Tastespace service"),
+        (struct.pack("!i", -2), "it has another key"),  # read as an empty frame
+        (struct.pack("!i", 0), "it has another key"),
+    ],
+)
+def test_nonsense_is_refused_before_it_is_waited_for(
+    caplog: pytest.LogCaptureFixture, nonsense: bytes, reason: str
+) -> None:
+    with hosting(handshake_timeout_s=10 * PATIENCE_S) as host:
         with raw(host) as sock:
-            sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            sock.sendall(nonsense)
             assert ended(sock)
-        wait_until(lambda: "it is no Tastespace service" in caplog.text)
+        wait_until(lambda: reason in caplog.text)
         assert welcomed(host)
 
 
+class Footprint:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (str(self._path),)
+
+
 @pytest.mark.fault
-def test_a_flood_of_strangers_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
-    with hosting(max_strangers=1) as host:
-        with raw(host) as first:
+def test_nothing_of_a_stranger_is_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    with hosting() as host, raw(host) as sock:
+        frame = pickle.dumps(Footprint(path))
+        sock.sendall(4 * (struct.pack("!i", len(frame)) + frame))  # for each message of the handshake, and the spec
+        assert ended(sock)
+        assert len(frame) <= 256, "it is read"
+    assert not path.exists()
+    pickle.loads(frame)
+    assert path.exists()
+
+
+@pytest.mark.fault
+def test_strangers_are_bounded_and_lock_nobody_out(caplog: pytest.LogCaptureFixture) -> None:
+    with hosting(max_strangers=2, handshake_timeout_s=10 * PATIENCE_S) as host:
+        with raw(host) as first, raw(host) as second:
             assert first.recv(1), "it is challenged"
+            assert second.recv(1)
+            assert welcomed(host)
+            assert ended(first), "who was silent for longest gives way"
+        assert "cut off the oldest of 2 connections that have not shown the key yet" in caplog.text
+
+
+@pytest.mark.fault
+def test_a_stranger_that_gives_no_way_keeps_others_out(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, let_go = threading.Event(), threading.Event()
+
+    def stuck(*_: object) -> None:
+        entered.set()
+        assert let_go.wait(PATIENCE_S)
+        raise EOFError
+
+    monkeypatch.setattr("app.engine.host.receive", stuck)
+    with hosting(max_strangers=1) as host:
+        with raw(host):
+            assert entered.wait(PATIENCE_S)
             with pytest.raises(WorkerUnreachableError, match="hung up at once"):
                 connect(host.address, KEY)
-        wait_until(lambda: "too many connections that have not shown the key" in caplog.text)
-
-        def let_in() -> bool:
-            try:
-                return welcomed(host)
-            except WorkerUnreachableError:  # the first is on its way out
-                return False
-
-        wait_until(let_in)
+        let_go.set()
+    assert "too many connections that have not shown the key" in caplog.text
 
 
 @pytest.mark.fault
@@ -140,7 +193,7 @@ def test_a_spec_that_cannot_be_read_is_told(caplog: pytest.LogCaptureFixture) ->
     with hosting() as host:
         wire = connect(host.address, KEY)
         wire.pipe.send_bytes(pickle.dumps(RemoteWorker).replace(b"RemoteWorker", b"FutureWorker"))
-        wait_until(lambda: wire.is_cut)
+        wait_until(lambda: not wire.is_alive)
         assert str(wire.last_words()).startswith("the worker host can't read what it is to run (AttributeError: ")
         wire.close()
         assert welcomed(host)
@@ -152,6 +205,47 @@ def test_it_stops_while_a_stranger_waits() -> None:
         assert sock.recv(1)
         host.stop()
         assert ended(sock)
+
+
+@pytest.mark.fault
+def test_it_stops_however_many_processes_cannot_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go = threading.Event()
+    stuck = threading.Semaphore(0)
+
+    def relay(*_: object) -> str:
+        stuck.release()
+        let_go.wait()
+        return "it was let go"
+
+    monkeypatch.setattr("app.engine.host.relay", relay)
+    monkeypatch.setattr("app.engine.host._CLOSING_S", PATIENCE_S / 20)
+    with hosting() as host, ExitStack() as wires:
+        for _ in range(30):
+            wire = connect(host.address, KEY)
+            wires.callback(wire.close)
+            wire.pipe.send(ScriptedSpec())
+            assert stuck.acquire(timeout=PATIENCE_S)
+        wires.callback(let_go.set)
+        host.stop()
+        thread = next(each for each in threading.enumerate() if each.name == "worker-host")
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+
+
+def test_it_may_be_told_to_stop_while_it_is_told_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second signal: a descriptor that is closed twice may be somebody else's by then."""
+    with WorkerHost("127.0.0.1", 0, KEY) as host:
+        close = Connection._close  # type: ignore[attr-defined]
+
+        def interrupted(connection: Connection) -> None:
+            close(connection)
+            host.stop()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Connection, "_close", interrupted)
+            host.stop()
+            host.stop()
+        host.serve()
 
 
 def test_it_listens_on_ipv6() -> None:

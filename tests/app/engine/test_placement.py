@@ -47,6 +47,8 @@ def test_a_worker_host_is_a_place(address: str, host: str) -> None:
         ("encoder=cpu@worker:", "after the @"),
         ("encoder=cpu@worker:http", "after the @"),
         ("encoder=cpu@[worker]:8100", "after the @"),
+        ("encoder=cpu@gpu..kitchen:8100", "after the @"),
+        (f"encoder=cpu@{'x' * 64}:8100", "after the @"),
         ("encoder=cpu@worker:0", "names port 0; use one from 1 to 65535"),
         ("encoder=cpu@worker:65536", "names port 65536"),
         ("encoder=cpu@fd00::7:8100", "write an IPv6 address in brackets, as in @[::1]:8100"),
