@@ -137,7 +137,7 @@ def _present(wire: Wire, address: WorkerAddress, key: bytes, version: str, late:
             f"the worker host at {address} has another key; set TASTESPACE_WORKER_KEY to the same on both sides"
         ) from error
     except (EOFError, ConnectionError) as error:
-        how = f"did not answer within {HANDSHAKE_TIMEOUT_S:g} s" if late.is_set() else "hung up at once"
+        how = f"did not answer within {HANDSHAKE_TIMEOUT_S:g} s" if late.is_set() else "hung up"
         raise WorkerUnreachableError(
             f"what listens at {address} {how}; is a worker host (`tastespace worker`) there?"
         ) from error
