@@ -141,6 +141,9 @@ def train_generator(
     blocks: Annotated[str, typer.Option(help="flow: residual blocks at each resolution.")] = "1,1,2",
     attention: Annotated[str, typer.Option(help="flow: 1 where there is self-attention, else 0.")] = "0,1,1",
     forget: Annotated[float, typer.Option(min=0, max=1, help="flow: share that is told nothing.")] = 0.1,
+    align: Annotated[
+        float, typer.Option(min=0, help="flow: how much to learn what a pretrained network sees; 0: nothing.")
+    ] = 0.0,
     sampling_steps: Annotated[int, typer.Option(min=1, help="flow: steps of drawing.")] = 20,
     guidance: Annotated[float, typer.Option(min=0, help="flow: how far to follow what is told.")] = 2.5,
     solver: Annotated[SolverChoice, typer.Option(help="flow: how steps are taken.")] = SolverChoice.EULER,
@@ -171,41 +174,41 @@ def train_generator(
 
     try:
         sampling = FlowSampling(sampling_steps, guidance, solver.value)
-        flow = FlowOptions(blocks=_numbers(blocks, "--blocks"), forget=forget, sampling=sampling)
+        flow = FlowOptions(blocks=_numbers(blocks, "--blocks"), forget=forget, sampling=sampling, align=align)
         flow = replace(flow, attention=tuple(map(bool, _numbers(attention, "--attention"))))
         gan = GanOptions(critic=critic, critic_rate=critic_rate, penalty=penalty, penalty_every=penalty_every)
         if widths:
             channels = _numbers(widths, "--widths")
             flow, gan = replace(flow, widths=channels), replace(gan, widths=channels)
         mix = ConditionMix(text_share, recipe_share, photo_share, condition_noise)
+        config = generator.GeneratorTrainingConfig(
+            data=data,
+            out=out,
+            autoencoder=autoencoder,
+            encoder=encoder,
+            backend=backend.value,
+            flow=flow,
+            gan=gan,
+            mix=mix,
+            seed=seed,
+            epochs=epochs,
+            steps=steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate if learning_rate is not None else _RATES[backend],
+            ema_decay=ema_decay,
+            views=views,
+            val_pictures=val_pictures,
+            bfloat16=bfloat16,
+            init=init,
+            cache=cache,
+            resume=resume,
+            device=device,
+            command=manifest_command(sys.argv[1:]),
+            description=description,
+            licence=licence,
+        )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    config = generator.GeneratorTrainingConfig(
-        data=data,
-        out=out,
-        autoencoder=autoencoder,
-        encoder=encoder,
-        backend=backend.value,
-        flow=flow,
-        gan=gan,
-        mix=mix,
-        seed=seed,
-        epochs=epochs,
-        steps=steps,
-        batch_size=batch_size,
-        learning_rate=learning_rate if learning_rate is not None else _RATES[backend],
-        ema_decay=ema_decay,
-        views=views,
-        val_pictures=val_pictures,
-        bfloat16=bfloat16,
-        init=init,
-        cache=cache,
-        resume=resume,
-        device=device,
-        command=manifest_command(sys.argv[1:]),
-        description=description,
-        licence=licence,
-    )
     with StageProgress(stderr()) as progress:
         result = generator.train_generator(config, training_bars(progress))
     stdout().print(f"Trained{_listed(result.metrics)}")

@@ -116,6 +116,11 @@ class LatentFlow(nn.Module):
             time: (n,), from 0 to 1.
             condition: (n, condition), of norm sqrt(condition); :attr:`no_condition` where nothing is told.
         """
+        return self.with_features(latents, time, condition)[0]
+
+    def with_features(self, latents: Tensor, time: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """What :meth:`forward` gives, and what the network makes of its input at its lowest resolution, before it goes
+        up again: (n, last width, h, w)."""
         embedding = functional.silu(self.time(_time_features(time)) + self.told(condition))
         embedding = functional.silu(self.mix(embedding))
         x, kept = self.stem(latents.contiguous(memory_format=torch.channels_last)), []
@@ -124,11 +129,11 @@ class LatentFlow(nn.Module):
             if number < len(self.shrink):
                 kept.append(x)
                 x = self.shrink[number](x)
+        features = x
         for number in reversed(range(len(self.up))):
             x = functional.interpolate(self.grow[number](x), scale_factor=2.0, mode="nearest")
             x = self.up[number](torch.cat([x, kept[number]], 1), embedding)
-        out: Tensor = self.out(functional.silu(self.norm(x)))
-        return out
+        return self.out(functional.silu(self.norm(x))), features
 
     def draw(self, noise: Tensor, condition: Tensor, negative: Tensor | None, sampling: FlowSampling) -> Tensor:
         """Latents (n, channels, grid, grid) from noise of that shape.

@@ -19,6 +19,7 @@ from models.generation.generator_weights import GeneratorManifest, save_generato
 from models.generation.weights import build_autoencoder
 from models.joint.loading import parse_device
 from models.registry import load_encoder
+from models.training.generator_alignment import alignment_targets
 from models.training.generator_config import GeneratorTrainingConfig
 from models.training.generator_data import TrainingPictures, batches, photo_conditions, picture_latents
 from models.training.generator_progress import GeneratorProgress, Sheet
@@ -69,11 +70,11 @@ class _Run:
         self.folder = RunFolder(config.out, config.settings(), resume=config.resume)
         coder = self.start.coder
         self.autoencoder = build_autoencoder(coder.manifest.config, coder.data, config.out).to(self.device)
-        self.pictures = TrainingPictures(*self._learned(train))
+        self.trainee = self.start.trainee(config, self.encoder.info.dim, self.device)
+        self.pictures = self._learned(train)
         self.centring = ConditionCentring(self.encoder.info.dim).to(self.device)
         initial = self.start.initial
         self.centring.means.copy_(initial.means if initial else self.pictures.means())
-        self.trainee = self.start.trainee(config, self.encoder.info.dim, self.device)
         self.progress = self._progress(held or train)
 
     def train(self) -> GeneratorTrainingResult:
@@ -138,12 +139,14 @@ class _Run:
             raise DataError(f"{self.config.data} has no photo whose split is 'train'")
         return found["train"], found["val"]
 
-    def _learned(self, examples: Sequence[RecipeExample]) -> tuple[Any, Any]:
-        table = self._table(examples)
-        latents = picture_latents(
-            self.cache, table, self.autoencoder, self.start.coder.latents_digest(), self.config.views, self._prepared
-        )
-        return latents, photo_conditions(examples, self.encoder, self.cache, self._prepared)
+    def _learned(self, examples: Sequence[RecipeExample]) -> TrainingPictures:
+        table, views, targets = self._table(examples), self.config.views, None
+        digest = self.start.coder.latents_digest()
+        latents = picture_latents(self.cache, table, self.autoencoder, digest, views, self._prepared)
+        if self.config.flow.align:
+            targets = alignment_targets(self.cache, table, views, self.device, self._prepared)
+        vectors = photo_conditions(examples, self.encoder, self.cache, self._prepared)
+        return TrainingPictures(latents, vectors, targets)
 
     def _table(self, examples: Sequence[RecipeExample]) -> PictureTable:
         photos = [example.image for example in examples if example.image is not None]

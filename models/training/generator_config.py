@@ -48,13 +48,29 @@ class ConditionMix:
 
 @dataclass(frozen=True, slots=True)
 class FlowOptions:
-    """Of the training of a flow. ``forget`` is the share of examples that are not told anything."""
+    """Of the training of a flow.
+
+    Attributes:
+        widths, blocks, attention: see :class:`models.generation.flow.FlowConfig`.
+        forget: share of examples that are not told anything.
+        sampling: how the flow is followed.
+        align: weight of the alignment of inner features with those of a pretrained network (see
+            :mod:`models.training.generator_alignment`); 0: none.
+
+    Raises:
+        ValueError: ``align`` is negative.
+    """
 
     widths: tuple[int, ...] = (48, 128, 256)
     blocks: tuple[int, ...] = (1, 1, 2)
     attention: tuple[bool, ...] = (False, True, True)
     forget: float = 0.1
     sampling: FlowSampling = field(default_factory=FlowSampling)
+    align: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.align < 0:
+            raise ValueError(f"align must not be negative, it is {self.align}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +113,9 @@ class GeneratorTrainingConfig:
         bfloat16: steps compute in it where torch's autocast does.
         init: folder of a trained generator to start from, whose shape then counts.
         cache: where small pictures, latents and vectors are kept; None: ``pictures`` beside the run folder.
+
+    Raises:
+        ValueError: a gan is to be aligned.
     """
 
     data: Path
@@ -131,6 +150,13 @@ class GeneratorTrainingConfig:
     description: str = "the user's own data"
     licence: str = "that of the training data"
 
+    def __post_init__(self) -> None:
+        if self.backend != "flow" and self.flow.align:
+            raise ValueError(f"only a flow can be aligned: leave align at 0 for a {self.backend}, or use the flow")
+
     def settings(self) -> dict[str, Any]:
         """What must be equal for a run to be resumed, as JSON values."""
-        return run_settings(self, FREE_SETTINGS)
+        settings = run_settings(self, FREE_SETTINGS)
+        if not self.flow.align:  # so that runs begun before there was any can be resumed
+            del settings["flow"]["align"]
+        return settings

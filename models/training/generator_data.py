@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from models.data import RecipeExample
@@ -19,21 +18,22 @@ from models.generation.conditions import ConditionCentring
 from models.generation.types import MODALITIES
 from models.training.features import FeatureStore
 from models.training.generator_config import ConditionMix
+from models.training.generator_views import Float16Array, reporting, view_arrays
 from models.training.photo_vectors import photo_vectors
 from models.training.picture_data import OnPictures, PictureTable, Rows
 from models.types import Float32Array, JointEncoder, RecipeText, UInt8Array
 
-Float16Array: TypeAlias = NDArray[np.float16]
-_BATCH, _TEXTS_PER_PART, _VECTOR_BATCH = 64, 2048, 64
-_VIEWS_SEED = 20_250
+_TEXTS_PER_PART, _VECTOR_BATCH = 2048, 64
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorBatch:
-    """Latents (n, channels, grid, grid) and what is told of each, (n, dim)."""
+    """Latents (n, channels, grid, grid), what is told of each, (n, dim), and, where the flow is aligned, what its inner
+    features must predict, (n, features, rows, columns)."""
 
     latents: Tensor
     condition: Tensor
+    targets: Tensor | None = None
 
 
 class TrainingPictures:
@@ -42,12 +42,20 @@ class TrainingPictures:
     Args:
         latents: float16 (views, n, channels, grid, grid).
         vectors: unit-norm float32 (kinds, n, dim) in the order of ``MODALITIES``.
+        targets: float16 (views, n, features, rows, columns) of the same views, where the flow is aligned.
+
+    Raises:
+        ValueError: they are not of equally many photos or views.
     """
 
-    def __init__(self, latents: Float16Array, vectors: Float32Array) -> None:
+    def __init__(self, latents: Float16Array, vectors: Float32Array, targets: Float16Array | None = None) -> None:
         if latents.shape[1] != vectors.shape[1]:
             raise ValueError(f"there are latents of {latents.shape[1]} photos and vectors of {vectors.shape[1]}")
-        self._latents, self._vectors = latents, torch.from_numpy(vectors)
+        if targets is not None and targets.shape[:2] != latents.shape[:2]:
+            raise ValueError(
+                f"there are latents of {latents.shape[:2]} views and photos and targets of {targets.shape[:2]}"
+            )
+        self._latents, self._vectors, self._targets = latents, torch.from_numpy(vectors), targets
 
     def __len__(self) -> int:
         return int(self._vectors.shape[1])
@@ -63,11 +71,18 @@ class TrainingPictures:
         views = rng.integers(0, len(self._latents), len(rows))
         shares = np.array([mix.text, mix.recipe, mix.photo])
         kinds = torch.from_numpy(rng.choice(len(MODALITIES), len(rows), p=shares / shares.sum()))
-        latents = torch.from_numpy(self._latents[views, rows].astype(np.float32)).to(device)
+        latents = _picked(self._latents, views, rows, device)
+        targets = None if self._targets is None else _picked(self._targets, views, rows, device)
         vectors = self._vectors[kinds, torch.from_numpy(rows)].to(device)
         condition = centring(vectors, kinds.to(device))
         noise = torch.from_numpy(rng.standard_normal(tuple(condition.shape), dtype=np.float32)).to(device)
-        return GeneratorBatch(latents.contiguous(memory_format=torch.channels_last), condition + mix.noise * noise)
+        return GeneratorBatch(latents, condition + mix.noise * noise, targets)
+
+
+def _picked(arrays: Float16Array, views: Rows, rows: Rows, device: torch.device) -> Tensor:
+    """float32 (n, channels, h, w), channels last in memory: each row in its view."""
+    picked = torch.from_numpy(arrays[views, rows].astype(np.float32)).to(device)
+    return picked.contiguous(memory_format=torch.channels_last)
 
 
 def batches(count: int, size: int, steps: int, seed: Sequence[int]) -> Iterator[Rows]:
@@ -95,30 +110,10 @@ def picture_latents(
     Args:
         digest: of what decides the autoencoder's latents.
     """
-    report = on_progress or (lambda *_: None)
     name = hashlib.sha256(f"{digest}/{table.digest}/{views}".encode()).hexdigest()[:16]
-    path = folder / f"latents-{name}.npy"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        config = autoencoder.config
-        shape = (views, len(table), config.channels, config.grid, config.grid)
-        temporary = path.with_suffix(".tmp")
-        kept = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-        for view in range(views):
-            for start in range(0, len(table), _BATCH):
-                rows = np.arange(start, min(start + _BATCH, len(table)))
-                kept[view, rows] = _encode(autoencoder, _view(table, rows, view))
-                report("latents", view * len(table) + int(rows[-1]) + 1, views * len(table))
-        kept.flush()
-        temporary.replace(path)
-    latents: Float16Array = np.load(path, mmap_mode="r")
-    return latents
-
-
-def _view(table: PictureTable, rows: Rows, view: int) -> UInt8Array:
-    if view < 2:
-        return table.middle_squares(rows, mirrored=view == 1)
-    return table.framed_squares(rows, np.random.default_rng([_VIEWS_SEED, view, int(rows[0])]))
+    config, report = autoencoder.config, reporting("latents", on_progress)
+    shape = (config.channels, config.grid, config.grid)
+    return view_arrays(folder / f"latents-{name}.npy", table, views, shape, partial(_encode, autoencoder), report)
 
 
 @torch.no_grad()

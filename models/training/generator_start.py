@@ -26,6 +26,7 @@ from models.generation.weights import (
     AutoencoderWeights,
     load_autoencoder_weights,
 )
+from models.training.generator_alignment import check_alignable
 from models.training.generator_config import GeneratorTrainingConfig
 from models.training.generator_data import GeneratorBatch
 from models.training.generator_flow import FlowTraining
@@ -102,10 +103,14 @@ class GeneratorStart:
         """That of the earlier generator, or the one asked for.
 
         Raises:
-            GeneratorUnavailableError: no network can have it.
+            GeneratorUnavailableError: no network can have it, or none that has it can be aligned as asked for.
         """
-        if self.initial is not None:
-            return self.initial.manifest.network
+        shape = self.initial.manifest.network if self.initial is not None else self._new_shape(config, dim)
+        if config.flow.align and isinstance(shape, FlowConfig):
+            check_alignable(shape)
+        return shape
+
+    def _new_shape(self, config: GeneratorTrainingConfig, dim: int) -> NetworkConfig:
         coder, flow, gan = self.coder.manifest.config, config.flow, config.gan
         try:
             if config.backend == "flow":

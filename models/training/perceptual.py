@@ -1,24 +1,73 @@
-"""How alike two pictures look to a pretrained network: a loss, and features to follow a training by."""
+"""What a pretrained network sees in pictures: a distance between them, features to follow a training by, and features
+to learn."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.backbones import load_vision
+from models.backbones import VISION_FILES, load_vision
 
 _VISION = "tf_efficientnet_lite0"
 #: Stages of lite0 that are compared: at a quarter, an eighth and a sixteenth of the resolution.
 _STAGES = (1, 2, 4)
+_ALL_STAGES = 7
 _SMALL = 1e-6
 
 
-class PerceptualNetwork(nn.Module):
-    """The first stages of EfficientNet-Lite0 with ImageNet's weights, frozen.
+class _FrozenStages(nn.Module):
+    """The stem and the first stages of EfficientNet-Lite0 with ImageNet's weights, frozen.
 
-    The distance is that of LPIPS (Zhang et al. 2018) without learned weights: features of unit length at each place,
+    Raises:
+        EncoderUnavailableError: the backbone's package is missing or changed.
+    """
+
+    def __init__(self, stages: int) -> None:
+        super().__init__()
+        trunk = timm.create_model(_VISION, pretrained=False, num_classes=0)
+        load_vision(trunk, _VISION)
+        self.stem = nn.Sequential(trunk.conv_stem, trunk.bn1)
+        self.stages = nn.ModuleList(list(trunk.blocks)[:stages])
+        self.to(memory_format=torch.channels_last)
+        self.eval().requires_grad_(False)
+
+    def maps(self, pictures: Tensor) -> Iterator[Tensor]:
+        """float (n, 3, S, S) in [-1, 1] -> the map of each stage."""
+        x = self.stem(pictures)
+        for stage in self.stages:
+            x = stage(x)
+            yield x
+
+
+class SemanticNetwork(_FrozenStages):
+    """All stages of EfficientNet-Lite0: what is where in a picture, coarsely.
+
+    Raises:
+        EncoderUnavailableError: the backbone's package is missing or changed.
+    """
+
+    #: Of the features, and pixels to one of their places along each side.
+    CHANNELS, STRIDE = 320, 32
+    #: Of the file that decides them.
+    DIGEST = VISION_FILES[_VISION].sha256
+
+    def __init__(self) -> None:
+        super().__init__(_ALL_STAGES)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """float (n, 3, S, S) in [-1, 1] -> float32 (n, 320, S / 32, S / 32): the last block's output."""
+        *_, last = self.maps(pictures)
+        return last.float()
+
+
+class PerceptualNetwork(_FrozenStages):
+    """A distance of pictures by the first stages of EfficientNet-Lite0.
+
+    It is that of LPIPS (Zhang et al. 2018) without learned weights: features of unit length at each place,
     squared differences summed over channels and averaged over places, stages added.
 
     Raises:
@@ -26,22 +75,11 @@ class PerceptualNetwork(nn.Module):
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        trunk = timm.create_model(_VISION, pretrained=False, num_classes=0)
-        load_vision(trunk, _VISION)
-        self.stem = nn.Sequential(trunk.conv_stem, trunk.bn1)
-        self.stages = nn.ModuleList(list(trunk.blocks)[: _STAGES[-1] + 1])
-        self.to(memory_format=torch.channels_last)
-        self.eval().requires_grad_(False)
+        super().__init__(_STAGES[-1] + 1)
 
     def features(self, pictures: Tensor) -> list[Tensor]:
         """float (n, 3, S, S) in [-1, 1] -> a map of each compared stage."""
-        x, found = self.stem(pictures), []
-        for number, stage in enumerate(self.stages):
-            x = stage(x)
-            if number in _STAGES:
-                found.append(x)
-        return found
+        return [found for number, found in enumerate(self.maps(pictures)) if number in _STAGES]
 
     def pooled(self, pictures: Tensor) -> Tensor:
         """float (n, 3, S, S) in [-1, 1] -> float32 (n, 112): the last compared stage, averaged over places."""

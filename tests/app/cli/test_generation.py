@@ -62,6 +62,7 @@ def test_a_generator_gets_the_options(tastespace: Tastespace, tmp_path: Path, se
     result = tastespace(
         *("train", "generator", "--data", tmp_path, "--out", tmp_path / "run", "--init", tmp_path / "before"),
         *("--widths", "32,64", "--blocks", "1,2", "--attention", "0,1", "--solver", "heun", "--guidance", 4),
+        *("--align", "0.5"),
     )
     assert result.exit_code == 0, result.output
     gan, flow = seen
@@ -69,7 +70,7 @@ def test_a_generator_gets_the_options(tastespace: Tastespace, tmp_path: Path, se
     assert gan.mix == ConditionMix(1, 0, 0, 0.1)
     assert (gan.backend, gan.autoencoder, gan.learning_rate) == ("gan", tmp_path / "coder", 1e-4)
     sampling = FlowSampling(solver="heun", guidance=4)
-    assert flow.flow == FlowOptions((32, 64), (1, 2), (False, True), sampling=sampling)
+    assert flow.flow == FlowOptions((32, 64), (1, 2), (False, True), sampling=sampling, align=0.5)
     assert (flow.backend, flow.init, flow.learning_rate) == ("flow", tmp_path / "before", 5e-4)
 
 
@@ -87,6 +88,7 @@ def test_the_defaults_are_those_of_the_configurations(tastespace: Tastespace, tm
         (("autoencoder", "--size", "100"), "multiple of 8"),
         (("autoencoder", "--encoder", "33"), "even number"),
         (("generator", "--widths", "wide"), "not a row of numbers"),
+        (("generator", "--backend", "gan", "--align", "0.5"), "only a flow can be aligned"),
         (("generator", "--text-share", "0", "--recipe-share", "0", "--photo-share", "0"), "must not be negative"),
     ],
 )

@@ -23,6 +23,9 @@ def test_a_velocity_depends_on_time_condition_and_latents_alone(network: LatentF
     latents, time, condition = torch.randn(3, 4, 8, 8), torch.tensor([0.1, 0.5, 0.9]), torch.randn(3, 6)
     velocity = network(latents, time, condition)
     assert velocity.shape == latents.shape
+    both, features = network.with_features(latents, time, condition)
+    assert torch.equal(both, velocity)
+    assert features.shape == (3, 32, 4, 4)
     alone = torch.cat([network(latents[i : i + 1], time[i : i + 1], condition[i : i + 1]) for i in range(3)])
     assert torch.allclose(velocity, alone, atol=1e-5)
     assert not torch.allclose(velocity, network(latents, time.flip(0), condition), atol=1e-3)

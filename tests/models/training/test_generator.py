@@ -5,19 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
 from models.data import DataError
-from models.generation.autoencoder import AutoencoderConfig, PictureAutoencoder
 from models.generation.flow import FlowSampling
 from models.generation.generator_weights import GENERATOR_FILE, TRAINING_FILE, load_generator_weights
 from models.generation.types import GeneratorUnavailableError
 from models.generation.weights import (
     AUTOENCODER_FILE,
     MANIFEST_FILE,
-    AutoencoderManifest,
     load_autoencoder_weights,
     save_autoencoder,
     unpack,
@@ -28,16 +25,9 @@ from models.training.generator_config import FlowOptions, GanOptions
 from models.training.joint import TrainingProgress
 from models.training.run_folder import RunFolderError
 from tests.models.generation.world import DIM, ColourEncoder
+from tests.models.training.generator_world import metric_lines, same_weights, write_autoencoder
 
 pytestmark = pytest.mark.weights
-
-SHAPE = AutoencoderConfig(size=32, channels=4, encoder=8, decoder=(8, 8, 4), blocks=(1, 0, 0))
-
-
-def write_autoencoder(folder: Path, seed: int = 0) -> None:
-    torch.manual_seed(seed)
-    network = PictureAutoencoder(SHAPE)
-    save_autoencoder(folder, network.state_dict(), AutoencoderManifest(model="a", config=SHAPE, licence="none"))
 
 
 @pytest.fixture(autouse=True)
@@ -76,20 +66,8 @@ def config(request: pytest.FixtureRequest, flow: GeneratorTrainingConfig) -> Gen
     return chosen
 
 
-def _lines(folder: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
-def _same(left: Path, right: Path) -> bool:
-    for name in (GENERATOR_FILE, TRAINING_FILE):
-        a, b = (load_file(str(folder / name)) for folder in (left, right))
-        if not all(np.array_equal(a[key], b[key]) for key in a.keys() | b.keys()):
-            return False
-    return True
-
-
 def test_it_leaves_a_generator_with_metrics_and_sheets(config: GeneratorTrainingConfig) -> None:
-    lines = _lines(config.out)
+    lines = metric_lines(config.out)
     assert [line["epoch"] for line in lines] == [1, 2, 3]
     measured = {"frechet_lite0", "spread", "encoder_rank1", "spread_of_prompt", "samples_per_second"}
     losses = {"loss"} if config.backend == "flow" else {"real", "drawn", "mismatched", "penalty", "generator"}
@@ -117,12 +95,13 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(config: GeneratorTrai
     with pytest.raises(RunFolderError, match="holds a run already"):
         train_generator(broken)
     result = train_generator(replace(broken, resume=True))
-    assert _same(config.out, broken.out)
+    assert same_weights(config.out, broken.out)
     timeless = [
-        [{k: v for k, v in line.items() if "second" not in k} for line in _lines(f)] for f in (config.out, broken.out)
+        [{k: v for k, v in line.items() if "second" not in k} for line in metric_lines(f)]
+        for f in (config.out, broken.out)
     ]
     assert timeless[0] == timeless[1]
-    assert result.metrics["spread"] == pytest.approx(_lines(config.out)[-1]["spread"], abs=1e-4)
+    assert result.metrics["spread"] == pytest.approx(metric_lines(config.out)[-1]["spread"], abs=1e-4)
 
 
 def test_a_run_starts_from_what_an_earlier_one_exported(config: GeneratorTrainingConfig, tmp_path: Path) -> None:
@@ -175,7 +154,7 @@ def test_it_stops_where_it_leads_nowhere(config: GeneratorTrainingConfig, tmp_pa
         train_generator(replace(config, out=tmp_path / "rate", learning_rate=1e30))
     with pytest.raises(DivergenceError, match="collapsed: for 2 epochs"):
         train_generator(replace(config, out=tmp_path / "spread", least_spread=1e9, patience=2))
-    assert len(_lines(tmp_path / "spread")) == 2
+    assert len(metric_lines(tmp_path / "spread")) == 2
 
 
 def test_it_needs_an_autoencoder_and_photos(flow: GeneratorTrainingConfig, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from models.generation.flow import FlowConfig, LatentFlow
 from models.generation.gan import GanConfig, MatchingDiscriminator
 from models.training.generator_config import ConditionMix, GanOptions
 from models.training.generator_data import GeneratorBatch, batches
-from models.training.generator_flow import flow_loss
+from models.training.generator_flow import flow_losses
 from models.training.generator_gan import augmented, critic_losses, matching_penalty
 from models.training.patch_critic import PatchCritic, balanced_backward, critic_loss
 from models.training.perceptual import PerceptualNetwork
@@ -87,10 +87,11 @@ def test_a_flow_that_knows_the_answer_has_no_loss(batch: GeneratorBatch) -> None
 
     shape = FlowConfig(channels=4, grid=8, condition=6, widths=(16,), blocks=(1,), attention=(False,))
     constant = GeneratorBatch(torch.full((64, 4, 8, 8), 2.0), torch.randn(64, 6))
-    assert float(flow_loss(Knowing(shape), constant, 0.1)) < 1e-4
+    assert float(flow_losses(Knowing(shape), constant, 0.1)["loss"]) < 1e-4
     network = LatentFlow(shape)
     plain = GeneratorBatch(torch.randn(64, 4, 8, 8), torch.randn(64, 6))
-    assert flow_loss(network, plain, 0.1).item() == pytest.approx(2, abs=0.15)  # the variance of latents and noise
+    variance = flow_losses(network, plain, 0.1)["loss"].item()
+    assert variance == pytest.approx(2, abs=0.15)  # that of latents and noise
 
 
 def test_a_flow_forgets_as_often_as_it_is_told_to(batch: GeneratorBatch) -> None:
@@ -105,7 +106,7 @@ def test_a_flow_forgets_as_often_as_it_is_told_to(batch: GeneratorBatch) -> None
     network = Watched(shape)
     torch.nn.init.constant_(network.no_condition, 7.0)
     for forget in (0.0, 1.0):
-        flow_loss(network, batch, forget)
+        flow_losses(network, batch, forget)
     assert torch.equal(seen[0], batch.condition)
     assert (seen[1] == 7).all()
 
