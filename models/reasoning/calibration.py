@@ -50,42 +50,50 @@ class Calibration:
 
 
 def answer_probabilities(
-    scores: FloatArray, types: IntArray, mask: BoolArray, calibration: Calibration
+    scores: FloatArray, types: IntArray, candidates: BoolArray, calibration: Calibration
 ) -> NDArray[np.float64]:
-    """Softmax of the tempered scores over the answers that a question of its type takes; the others get 0.
+    """Softmax of the tempered scores over the answers that a question may have; the others get 0.
 
     Args:
-        scores: (n, answers). types: (n,), of each question. mask: bool (types, answers).
+        scores: (n, answers). types: (n,), of each question.
+        candidates: bool (n, answers), at least one in each row.
     """
     temperatures = np.asarray(calibration.temperatures)[types][:, None]
-    return _softmax(np.where(mask[types], scores / temperatures, -np.inf))
+    return _softmax(np.where(candidates, scores / temperatures, -np.inf))
 
 
 def fit_calibration(
-    scores: FloatArray, types: IntArray, targets: FloatArray, mask: BoolArray, *, doubted: float = 0.05
+    scores: FloatArray,
+    types: IntArray,
+    targets: FloatArray,
+    candidates: BoolArray,
+    kinds: int,
+    *,
+    doubted: float = 0.05,
 ) -> Calibration:
     """Temperatures that make the true answers most likely, and thresholds.
 
-    The likelihood is that of the true answers, each by its share of the scores, under the softmax over the answers of
-    the question's type (Guo et al. 2017, section 4.2); it has one maximum over the inverse temperature. A type with
-    fewer than 30 such questions takes the temperature of all together. A threshold is what all but the share
+    The likelihood is that of the true answers, each by its share of the scores, under the softmax over the answers
+    that the question may have (Guo et al. 2017, section 4.2); it has one maximum over the inverse temperature. A type
+    with fewer than 30 such questions takes the temperature of all together. A threshold is what all but the share
     ``doubted`` of the questions of a type reach.
 
     Args:
         scores: (n, answers). types: int (n,), as the model tells them. targets: (n, answers), scores in [0, 1] of the
-            true answers; questions none of whose true answers the type takes are left out.
-        mask: bool (types, answers).
+            true answers; questions that may have none of their true answers are left out.
+        candidates: bool (n, answers), at least one in each row.
+        kinds: how many types there are.
     """
-    true = np.where(mask[types], targets, 0.0)
+    true = np.where(candidates, targets, 0.0)
     kept = true.sum(axis=1) > 0
-    scores, types, true = scores[kept].astype(np.float64), types[kept], true[kept]
+    masked = np.where(candidates, scores, -np.inf).astype(np.float64)[kept]
+    types, true = types[kept], true[kept]
     true = true / true.sum(axis=1, keepdims=True)
-    if not len(scores):
-        return Calibration.none(len(mask))
-    masked = np.where(mask[types], scores, -np.inf)
+    if not len(true):
+        return Calibration.none(kinds)
     common = _temperature(masked, true)
     temperatures, thresholds = [], []
-    for number in range(len(mask)):
+    for number in range(kinds):
         rows = types == number
         temperature = _temperature(masked[rows], true[rows]) if rows.sum() >= _FEW else common
         best = _softmax(masked[rows] / temperature).max(axis=1)

@@ -116,14 +116,15 @@ class AttentionReasoner:
         scores = self.network(memory, torch.from_numpy(photos).to(self._device), question)
         kinds = scores.types.softmax(dim=-1).cpu().numpy()
         types = kinds.argmax(axis=1)
-        probabilities = answer_probabilities(
-            scores.answers.cpu().numpy(), types, self.vocabulary.mask, self.calibration
+        candidates = np.stack(
+            [self.vocabulary.candidates(each, kind) for each, kind in zip(questions, types, strict=True)]
         )
+        probabilities = answer_probabilities(scores.answers.cpu().numpy(), types, candidates, self.calibration)
         attention = scores.attention.cpu().numpy().reshape(-1, *self.tower.config.grid)
         return [
             self._reasoning(
                 questions[row], int(types[row]), float(kinds[row, types[row]]), probabilities[row],
-                attention[row] if options.attention else None, options.top_k,
+                attention[row] if options.attention else None, min(options.top_k, int(candidates[row].sum())),
             )
             for row in range(len(questions))
         ]  # fmt: skip
@@ -138,7 +139,7 @@ class AttentionReasoner:
         top_k: int,
     ) -> Reasoning:
         vocabulary, calibration = self.vocabulary, self.calibration
-        best = np.argsort(-probabilities, kind="stable")[: min(top_k, len(vocabulary.allowed[kind]))]
+        best = np.argsort(-probabilities, kind="stable")[:top_k]
         known = (
             vocabulary.unknown_share(question) <= calibration.unknown_share
             and certainty >= calibration.type_threshold

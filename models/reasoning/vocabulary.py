@@ -18,6 +18,9 @@ from models.reasoning.questions import Question
 
 PAD, UNKNOWN = 0, 1
 _FIRST_WORD = 2
+_OR = "or"
+#: "baked, fried or cooked another way?" offers more than it names.
+_OPEN = frozenset({"else", "other", "another", "otherwise"})
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,22 @@ class ReasoningVocabulary:
             mask[row, list(numbers)] = True
         return mask
 
+    def candidates(self, question: str, kind: int) -> NDArray[np.bool_]:
+        """bool (answers,): which answers a question may have. Those of its type; where it offers several of these
+        ("rice, peas or corn?"), the ones that it names.
+
+        Args:
+            kind: the number of its type.
+        """
+        of_type: NDArray[np.bool_] = self.mask[kind]
+        words = tokenize(question)
+        if _OR not in words or not _OPEN.isdisjoint(words):
+            return of_type
+        offered = np.zeros_like(of_type)
+        offered[self._named(words)] = True
+        offered &= of_type
+        return offered if offered.sum() > 1 else of_type
+
     def encode(self, question: str) -> list[int]:
         """Numbers of a question's words, at least one: what has no word at all is one unknown word."""
         return [self._number.get(word, UNKNOWN) for word in tokenize(question)] or [UNKNOWN]
@@ -155,6 +174,27 @@ class ReasoningVocabulary:
             )
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"not a vocabulary of a reasoner: {error!r}") from error
+
+    def _named(self, words: Sequence[str]) -> list[int]:
+        """Numbers of the answers that stand in these words, the longer one where two begin alike."""
+        named: list[int] = []
+        place = 0
+        while place < len(words):
+            lengths = range(min(self._longest_answer, len(words) - place), 0, -1)
+            found = (length for length in lengths if tuple(words[place : place + length]) in self._answer_of_words)
+            length = next(found, 0)
+            if length:
+                named.append(self._answer_of_words[tuple(words[place : place + length])])
+            place += max(1, length)
+        return named
+
+    @cached_property
+    def _answer_of_words(self) -> dict[tuple[str, ...], int]:
+        return {tuple(tokenize(answer)): place for place, answer in enumerate(self.answers)}
+
+    @cached_property
+    def _longest_answer(self) -> int:
+        return max(map(len, self._answer_of_words), default=0)
 
     @cached_property
     def _number(self) -> dict[str, int]:

@@ -43,15 +43,15 @@ class Coefficients:
 
 @torch.no_grad()
 def contributions(
-    network: ReasoningNetwork, memory: Memory, photos: Tensor, question: Tensor, targets: Tensor, mask: Tensor
+    network: ReasoningNetwork, memory: Memory, photos: Tensor, question: Tensor, targets: Tensor, candidates: Tensor
 ) -> tuple[Tensor, Tensor]:
     """What the question and the image, each alone, contribute to each of n questions: two tensors (n,), in [0, 1].
 
     Args:
         question: (n, hidden), as :meth:`models.reasoning.network.ReasoningNetwork.read` gives it.
         targets: (n, answers), scores of the true answers.
-        mask: bool (n, answers), the answers that a question of its type takes: the kind of question is no secret that
-            one modality could have, so answers of other kinds are left out of the softmax.
+        candidates: bool (n, answers), the answers that each question may have: the kind of question is no secret that
+            one modality could have, so other answers are left out of the softmax.
     """
     shares = targets / targets.sum(dim=1, keepdim=True)
     middle = question.mean(dim=0, keepdim=True).expand_as(question)
@@ -60,7 +60,7 @@ def contributions(
         network(memory, photos, middle).answers,
     )
     of_question, of_image = (
-        (scores.float().masked_fill(~mask, -torch.inf).softmax(dim=1) * shares).sum(dim=1) for scores in alone
+        (scores.float().masked_fill(~candidates, -torch.inf).softmax(dim=1) * shares).sum(dim=1) for scores in alone
     )
     return of_question, of_image
 

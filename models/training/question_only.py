@@ -27,11 +27,14 @@ class QuestionOnlyBranch(nn.Module):
         )
         self.answer = nn.Linear(answers, answers)
 
-    def losses(self, question: Tensor, scores: Tensor, targets: Tensor, loss: AnswerLoss) -> tuple[Tensor, Tensor]:
+    def losses(
+        self, question: Tensor, scores: Tensor, targets: Tensor, candidates: Tensor, loss: AnswerLoss
+    ) -> tuple[Tensor, Tensor]:
         """The loss of the masked scores, and that of the branch itself; their sum is descended.
 
         Args:
-            question: (n, question). scores, targets: (n, answers), of the whole model.
+            question: (n, question). scores, targets, candidates: (n, answers), of the whole model.
         """
         alone = self.mask(question.detach())
-        return answer_loss(scores * alone.sigmoid(), targets, loss), answer_loss(self.answer(alone), targets, loss)
+        masked = answer_loss(scores * alone.sigmoid(), targets, candidates, loss)
+        return masked, answer_loss(self.answer(alone), targets, candidates, loss)

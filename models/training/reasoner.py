@@ -80,7 +80,6 @@ class _Run:
         except ValueError as error:
             raise DataError(f"{config.data}: {error}; lower min_answers or give more questions") from error
         self.set = QuestionSet(questions, self.vocabulary)
-        self.mask = torch.from_numpy(self.vocabulary.mask).to(self.device)
         self.start = Start.read(config.init, LiteConfig(vision=config.vision))
         self.tower = self.start.map_tower(config.stage, config.image_size, self.device)
         cache = MapCache(config.cache or config.out.parent / "maps", self.tower, self.start.tuned, self._mapped)
@@ -148,20 +147,24 @@ class _Run:
     def _step(self, rows: Rows, rng: np.random.Generator) -> dict[str, float]:
         config = self.config
         batch = self.set.batch(rows, rng, config.word_dropout)
-        places, targets, types = (each.to(self.device) for each in (batch.places, batch.targets, batch.types))
+        places, targets, candidates, types = (
+            each.to(self.device) for each in (batch.places, batch.targets, batch.candidates, batch.types)
+        )
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bfloat16):
             memory = self._memory(batch, rng)
             question = self.network.read(batch.words.to(self.device), batch.lengths)
             scores = self.network(memory, places, question)
             found = None
             if config.balance == "ogm_ge":
-                alone = contributions(self.network, memory, places, question, targets, self.mask[types])
+                alone = contributions(self.network, memory, places, question, targets, candidates)
                 found = coefficients(*alone, config.modulation)
         parts: dict[str, float] = {}
         if self.branch is None:
-            answers = answer_loss(scores.answers.float(), targets, config.loss)
+            answers = answer_loss(scores.answers.float(), targets, candidates, config.loss)
         else:
-            answers, own = self.branch.losses(question.float(), scores.answers.float(), targets, config.loss)
+            answers, own = self.branch.losses(
+                question.float(), scores.answers.float(), targets, candidates, config.loss
+            )
             parts["question_only"] = own.item()
             answers = answers + own
         kinds = type_loss(scores.types.float(), types)

@@ -27,6 +27,7 @@ class QuestionBatch:
         places: int64 (n,), which of ``photos`` each question is about.
         words: int64 (n, words), padded. lengths: int64 (n,).
         targets: float32 (n, answers), scores of the true answers.
+        candidates: bool (n, answers), the answers that each question may have.
         types: int64 (n,).
     """
 
@@ -35,6 +36,7 @@ class QuestionBatch:
     words: Tensor
     lengths: Tensor
     targets: Tensor
+    candidates: Tensor
     types: Tensor
 
 
@@ -67,6 +69,10 @@ class QuestionSet:
         self.types: Rows = np.array([number.get(each.type, -1) for each in self.questions], dtype=np.int64)
         self._words = [np.array(vocabulary.encode(each.question), dtype=np.int64) for each in self.questions]
         self._answers = [answers[row] for row in kept]
+        self._candidates = [
+            vocabulary.candidates(each.question, number[each.type]) if each.type in number else None
+            for each in self.questions
+        ]
         self._width = len(vocabulary.answers)
 
     def __len__(self) -> int:
@@ -79,6 +85,15 @@ class QuestionSet:
             for answer, score in self._answers[row].items():
                 targets[place, answer] = score
         return targets
+
+    def candidates(self, rows: Rows) -> NDArray[np.bool_]:
+        """bool (rows, answers): what each may be answered by, its true answers in any case; of a type that is not
+        known, all."""
+        candidates = self.targets(rows) > 0
+        for place, row in enumerate(rows):
+            own = self._candidates[row]
+            candidates[place] |= True if own is None else own
+        return candidates
 
     def batch(self, rows: Rows, rng: np.random.Generator | None = None, word_dropout: float = 0.0) -> QuestionBatch:
         """The questions of these numbers; with ``rng``, each word is by this chance read as an unknown one."""
@@ -95,6 +110,7 @@ class QuestionSet:
             torch.from_numpy(words),
             torch.from_numpy(lengths),
             torch.from_numpy(self.targets(rows)),
+            torch.from_numpy(self.candidates(rows)),
             torch.from_numpy(self.types[rows]),
         )
 

@@ -42,10 +42,12 @@ class ReasonerValidation:
         ``ece_uncalibrated`` without.
         """
         scores, types = self._scores(network)
-        mask = self._vocabulary.mask
-        calibration = fit_calibration(scores, types, self._targets, mask)
-        best, right = self._best(answer_probabilities(scores, types, mask, calibration))
-        raw, raw_right = self._best(answer_probabilities(scores, types, mask, Calibration.none(len(mask))))
+        asked = zip(self._held.questions, types.tolist(), strict=True)
+        candidates = np.stack([self._vocabulary.candidates(each.question, kind) for each, kind in asked])
+        kinds = len(self._vocabulary.types)
+        calibration = fit_calibration(scores, types, self._targets, candidates, kinds)
+        best, right = self._best(answer_probabilities(scores, types, candidates, calibration))
+        raw, raw_right = self._best(answer_probabilities(scores, types, candidates, Calibration.none(kinds)))
         names = np.array([question.type for question in self._held.questions])
         by_type = {f"{name}_accuracy": float(right[names == name].mean()) for name in sorted(set(names.tolist()))}
         metrics = {

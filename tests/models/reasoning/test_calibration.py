@@ -22,7 +22,7 @@ MASK = np.array([[True, True, False, False], [False, True, True, True]])
 
 def test_probabilities_are_of_the_answers_of_a_type() -> None:
     scores = np.array([[1.0, 2.0, 9.0, 9.0], [9.0, 1.0, 2.0, 3.0]])
-    found = answer_probabilities(scores, np.array([0, 1]), MASK, Calibration((2.0, 0.5), (0.0, 0.0)))
+    found = answer_probabilities(scores, np.array([0, 1]), MASK[[0, 1]], Calibration((2.0, 0.5), (0.0, 0.0)))
     first = [math.exp(0.5), math.exp(1.0)]
     second = [math.exp(2.0), math.exp(4.0), math.exp(6.0)]
     np.testing.assert_allclose(found[0], [each / sum(first) for each in first] + [0, 0])
@@ -35,13 +35,13 @@ def test_the_temperature_is_the_likeliest(seed: int, sharpness: float) -> None:
     rng = np.random.default_rng(seed)
     scores = rng.normal(size=(60, 4)) * sharpness
     types = np.zeros(60, dtype=np.int64)
-    mask = np.ones((1, 4), dtype=np.bool_)
+    every = np.ones((60, 4), dtype=np.bool_)
     true = np.array([rng.choice(4, p=np.exp(row) / np.exp(row).sum()) for row in scores / sharpness])
     targets = np.eye(4)[true]
-    found = fit_calibration(scores, types, targets, mask).temperatures[0]
+    found = fit_calibration(scores, types, targets, every, 1).temperatures[0]
 
     def nats(temperature: float) -> float:
-        probabilities = answer_probabilities(scores, types, mask, Calibration((temperature,), (0.0,)))
+        probabilities = answer_probabilities(scores, types, every, Calibration((temperature,), (0.0,)))
         return -float(np.log(probabilities[np.arange(60), true]).sum())
 
     assert nats(found) <= min(nats(each) for each in np.geomspace(0.06, 40, 150)) + 1e-4
@@ -54,17 +54,17 @@ def test_types_with_few_questions_take_the_temperature_of_all() -> None:
     # Of the first type the better answer is mostly the true one, of the other type the last one always.
     likelier = np.where(rng.random(104) < 0.8, scores[:, :2].argmax(axis=1), scores[:, :2].argmin(axis=1))
     targets = np.eye(4)[np.where(types == 0, likelier, 3)]
-    found = fit_calibration(scores, types, targets, MASK)
+    found = fit_calibration(scores, types, targets, MASK[types], 2)
     assert found.temperatures[0] != found.temperatures[1]
     assert found.thresholds[0] > 0.5
     assert found.thresholds[1] == 0
-    best = answer_probabilities(scores, types, MASK, found)[:100].max(axis=1)
+    best = answer_probabilities(scores, types, MASK[types], found)[:100].max(axis=1)
     assert (best < found.thresholds[0]).sum() == 5
 
 
 def test_without_a_question_that_can_be_answered_nothing_is_fitted() -> None:
     targets = np.array([[0.0, 0.0, 1.0, 0.0]])
-    assert fit_calibration(np.ones((1, 4)), np.array([0]), targets, MASK) == Calibration.none(2)
+    assert fit_calibration(np.ones((1, 4)), np.array([0]), targets, MASK[[0]], 2) == Calibration.none(2)
 
 
 def test_the_calibration_error_by_hand() -> None:

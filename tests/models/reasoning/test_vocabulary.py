@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +30,43 @@ def test_what_is_rare_is_left_out() -> None:
     assert built.answers == ("no", "soup", "yes")
     with pytest.raises(ValueError, match="no answer belongs to 9 questions"):
         ReasoningVocabulary.build(QUESTIONS, min_answers=9)
+
+
+OFFERED = ReasoningVocabulary(
+    words=(),
+    counts=(),
+    questions=0,
+    answers=("rice", "bell peppers", "peppers", "rice noodles", "yes", "no"),
+    types=("choice", "yes/no"),
+    allowed=((0, 1, 2, 3), (4, 5)),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "expected"),
+    [
+        ("which is in it: rice, bell peppers or figs?", 0, {"rice", "bell peppers"}),
+        ("is it Rice Noodles or peppers", 0, {"rice noodles", "peppers"}),
+        ("rice noodles or rice?", 0, {"rice noodles", "rice"}),
+        ("rice, peppers or something else?", 0, None),
+        ("rice and peppers?", 0, None),
+        ("is it rice or figs?", 0, None),
+        ("what is in it?", 0, None),
+        ("is there rice or peppers, yes or no?", 1, {"yes", "no"}),
+        ("is there rice or peppers?", 1, None),
+        ("yes or rice?", 0, None),
+    ],
+)
+def test_a_question_that_offers_answers_has_one_of_them(question: str, kind: int, expected: set[str] | None) -> None:
+    found = {OFFERED.answers[number] for number in np.flatnonzero(OFFERED.candidates(question, kind))}
+    assert found == (expected or {OFFERED.answers[number] for number in OFFERED.allowed[kind]})
+
+
+@given(st.text(max_size=30), st.sampled_from((0, 1)))
+def test_every_question_may_have_two_answers_of_its_type(text: str, kind: int) -> None:
+    found = OFFERED.candidates(text + " rice or peppers", kind)
+    assert found.sum() >= 2
+    assert not (found & ~OFFERED.mask[kind]).any()
 
 
 def test_words_become_numbers() -> None:

@@ -32,6 +32,7 @@ def test_a_batch_has_each_photo_once() -> None:
     assert batch.lengths.tolist() == [4, 3, 3]
     assert batch.words.tolist() == [[5, 6, 2, 3], [2, 3, 4, PAD], [2, 3, 8, PAD]]
     assert batch.types.tolist() == [0, 1, 1]
+    assert batch.candidates.tolist() == VOCABULARY.mask[[0, 1, 1]].tolist()
     expected = [dict.fromkeys(VOCABULARY.answers, 0.0) | dict(ASKED[row].answers) for row in (4, 0, 1)]
     assert batch.targets.tolist() == [list(each.values()) for each in expected]
 
@@ -41,6 +42,7 @@ def test_what_can_not_be_answered_is_kept_only_to_be_measured() -> None:
     held = QuestionSet(STRANGE, VOCABULARY, complete=True)
     assert held.types.tolist() == [1, -1]
     assert held.targets(np.array([0])).sum() == 0
+    assert held.candidates(np.array([0, 1])).tolist() == [VOCABULARY.mask[1].tolist(), [True] * 4]
     with pytest.raises(ValueError, match="no question"):
         QuestionSet(STRANGE[:1], VOCABULARY)
 
