@@ -122,18 +122,27 @@ class WeightFolder:
 
 def manifest_fingerprint(manifest: DataclassInstance) -> str:
     """Hex sha256 over all of a manifest that decides what its model answers: not its training, nor its licence."""
-    record = {name: value for name, value in asdict(manifest).items() if name not in ("training", "metrics", "licence")}
+    return record_fingerprint(asdict(manifest))
+
+
+def record_fingerprint(manifest: Mapping[str, Any]) -> str:
+    """:func:`manifest_fingerprint` of the fields of a manifest."""
+    record = {name: value for name, value in manifest.items() if name not in ("training", "metrics", "licence")}
     return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def pack(parts: Mapping[str, Mapping[str, Tensor]]) -> bytes:
-    """Safetensors in float16; the names of each part's tensors begin with the part's."""
+    """Safetensors in float16, int8 where tensors are; the names of each part's tensors begin with the part's."""
     halves = {
-        f"{prefix}{name}": tensor.detach().to("cpu", torch.float16).contiguous().clone()
+        f"{prefix}{name}": tensor.detach().to("cpu", _packed(tensor.dtype)).contiguous().clone()
         for prefix, tensors in parts.items()
         for name, tensor in tensors.items()
     }
     return save(halves)
+
+
+def _packed(dtype: torch.dtype) -> torch.dtype:
+    return dtype if dtype == torch.int8 else torch.float16
 
 
 def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

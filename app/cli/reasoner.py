@@ -75,6 +75,12 @@ def train(
     balance: Annotated[
         BalanceChoice, typer.Option(help="Remedy against one modality doing all the work.")
     ] = BalanceChoice.NONE,
+    space: Annotated[
+        bool,
+        typer.Option(
+            help="Begin with what the encoder --init knows: photos, words and answers as points of its space."
+        ),
+    ] = False,
     modulation: Annotated[float, typer.Option(min=0, help="Strength (alpha) of ogm_ge.")] = 0.3,
     vision: Annotated[Vision, typer.Option(help="Vision tower, where --init names none.")] = Vision.LITE0,
     init: Annotated[
@@ -102,6 +108,12 @@ def train(
     """
     if balance != BalanceChoice.NONE and inputs != InputsChoice.BOTH:
         raise typer.BadParameter("a single stream leaves nothing to balance", param_hint="--balance")
+    if space and init is None:
+        raise typer.BadParameter(
+            "the joint space is that of a trained encoder; name one with --init", param_hint="--space"
+        )
+    if space and stage != MapChoice.HEAD:
+        raise typer.BadParameter("the encoder pools maps of --stage head alone", param_hint="--space")
     from models.training.reasoner import ReasonerTrainingConfig, train_reasoner
     from models.training.views import PLAIN_VIEWS, wide_views
 
@@ -124,6 +136,7 @@ def train(
         inputs=inputs.value,
         balance=balance.value,
         modulation=modulation,
+        space=space,
         vision=vision.value,
         init=init,
         stage=stage.value,

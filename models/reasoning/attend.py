@@ -8,8 +8,7 @@ from models.captioning.vision import MapTower
 from models.joint.loading import parse_device
 from models.reasoning.network import ReasoningNetwork
 from models.reasoning.reasoner import AttentionReasoner
-from models.reasoning.weights import load_reasoner_weights, reasoner_folder
-from models.weight_folder import manifest_fingerprint
+from models.reasoning.weights import load_reasoner_weights, reasoner_fingerprint, reasoner_folder
 
 
 def load_attention_reasoner(folder: Path, device: str = "cpu") -> AttentionReasoner:
@@ -33,7 +32,7 @@ def load_attention_reasoner(folder: Path, device: str = "cpu") -> AttentionReaso
         weights.vocabulary,
         manifest.calibration,
         name=manifest.model,
-        fingerprint=manifest_fingerprint(manifest),
+        fingerprint=reasoner_fingerprint(manifest),
         licence=manifest.licence,
         description=str(manifest.training.get("data", "")),
     )

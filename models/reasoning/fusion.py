@@ -11,14 +11,17 @@ from torch.nn import functional
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Photos as questions read them: ``values`` (photos, locations, width), ``keys`` (photos, locations, ...)."""
+    """Photos as questions read them: ``values`` (photos, locations, width), ``keys`` (photos, locations, ...), and
+    where the network knows the joint space, their ``points`` (photos, dim) of it."""
 
     values: Tensor
     keys: Tensor
+    points: Tensor | None = None
 
     def mean(self) -> Memory:
         """One photo, the mean of all."""
-        return Memory(self.values.mean(0, keepdim=True), self.keys.mean(0, keepdim=True))
+        points = None if self.points is None else self.points.mean(0, keepdim=True)
+        return Memory(self.values.mean(0, keepdim=True), self.keys.mean(0, keepdim=True), points)
 
 
 class GatedTanh(nn.Module):

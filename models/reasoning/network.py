@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from models.reasoning.fusion import FilmFusion, GatedFusion, ImageAlone, Memory, QuestionAlone
+from models.reasoning.space import JointSpace, SpaceShape
 from models.reasoning.vocabulary import PAD
 
 Fusion: TypeAlias = Literal["gated", "film"]
@@ -30,6 +31,8 @@ class NetworkConfig:
         fusion: how the streams meet (see :mod:`models.reasoning.fusion`).
         inputs: ``both``; or one stream alone, a baseline that never sees the other one. Whatever the inputs, the kind
             of a question is told from its words.
+        space: of the joint space that the network knows (see :mod:`models.reasoning.space`), None: of none. Inputs
+            ``question`` know none, since photos are points of it.
     """
 
     features: int
@@ -44,6 +47,7 @@ class NetworkConfig:
     joint: int = 512
     fusion: Fusion = "gated"
     inputs: Inputs = "both"
+    space: SpaceShape | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +64,15 @@ class ReasoningNetwork(nn.Module):
     """Word embeddings and a GRU read the question, a fusion reads the photo by it, two layers score the answers.
 
     Raises:
-        ValueError: the configuration names no fusion or no inputs.
+        ValueError: the configuration names no fusion or no inputs, or a space without photos.
     """
 
     def __init__(self, config: NetworkConfig, *, dropout: float = 0.0) -> None:
         super().__init__()
         if config.fusion not in FUSIONS or config.inputs not in INPUTS:
             raise ValueError(f"there is no fusion {config.fusion!r} of inputs {config.inputs!r}")
+        if config.space is not None and config.inputs == "question":
+            raise ValueError("inputs question see no photo, so that there is none to find in the joint space")
         self.config = config
         self.words = nn.Embedding(config.vocabulary, config.embedding, padding_idx=PAD)
         self.gru = nn.GRU(config.embedding, config.hidden, batch_first=True)
@@ -82,10 +88,12 @@ class ReasoningNetwork(nn.Module):
         )
         self.kind = nn.Linear(config.hidden, config.types)
         self.dropout = nn.Dropout(dropout)
+        self.space = _space(config)
 
     def memory(self, features: Tensor) -> Memory:
         """Maps (photos, locations, features) -> what questions read of them."""
-        return self.fusion.memory(features)
+        memory = self.fusion.memory(features)
+        return memory if self.space is None else replace(memory, points=self.space.points(features))
 
     def read(self, words: Tensor, lengths: Tensor) -> Tensor:
         """Questions, int64 (n, words) with their ``lengths`` int64 (n,) on the CPU, each at least 1 -> (n, hidden)."""
@@ -103,7 +111,18 @@ class ReasoningNetwork(nn.Module):
             question: (n, hidden).
         """
         joint, attention = self.fusion(memory, photos, question)
-        return Scores(self.answer(joint), self.kind(question), attention)
+        if self.space is None or memory.points is None:
+            return Scores(self.answer(joint), self.kind(question), attention)
+        points = memory.points.index_select(0, photos)
+        answers = self.answer(joint + self.space.meet(points, question)) + self.space.scores(points)
+        return Scores(answers, self.kind(question), attention)
+
+
+def _space(config: NetworkConfig) -> JointSpace | None:
+    if config.space is None:
+        return None
+    question = config.hidden if config.inputs == "both" else 0
+    return JointSpace(config.space, config.features, question, config.joint, config.answers)
 
 
 def _fusion(config: NetworkConfig, dropout: float) -> GatedFusion | FilmFusion | QuestionAlone | ImageAlone:

@@ -15,9 +15,10 @@ from torch import Tensor
 from models.captioning.vision import VisionConfig, check_tower, rounded_digest
 from models.reasoning.calibration import Calibration
 from models.reasoning.network import NetworkConfig
+from models.reasoning.space import SpaceShape
 from models.reasoning.types import ReasonerUnavailableError
 from models.reasoning.vocabulary import ReasoningVocabulary
-from models.weight_folder import WEIGHTS_FILE, WeightFolder, pack, part_of
+from models.weight_folder import WEIGHTS_FILE, WeightFolder, pack, part_of, record_fingerprint
 
 VOCABULARY_FILE = "vocabulary.json"
 REMEDY = "make one with `tastespace train reasoner`"
@@ -101,9 +102,20 @@ def reasoner_folder(folder: Path) -> WeightFolder:
     return WeightFolder(folder, "reasoner", REMEDY, ReasonerUnavailableError)
 
 
+def reasoner_fingerprint(manifest: ReasonerManifest) -> str:
+    """See :func:`models.weight_folder.manifest_fingerprint`; a network without a joint space has the one that it had
+    before networks could know any."""
+    record = asdict(manifest)
+    if manifest.network.space is None:
+        del record["network"]["space"]
+    return record_fingerprint(record)
+
+
 def _manifest(record: Mapping[str, Any]) -> ReasonerManifest:
     network, calibration = dict(record["network"]), dict(record["calibration"])
     network["grid"] = tuple(network["grid"])
+    if network.get("space") is not None:
+        network["space"] = SpaceShape(**network["space"])
     for name in ("temperatures", "thresholds"):
         calibration[name] = tuple(calibration[name])
     parts = {

@@ -26,8 +26,12 @@ from models.training.optim import parameter_groups
 
 Stream: TypeAlias = Literal["question", "image", "joint"]
 _PREFIXES: dict[Stream, tuple[str, ...]] = {
-    "question": ("words.", "gru.", "fusion.question.", "fusion.from_question.", "fusion.modulation."),
-    "image": ("fusion.project.", "fusion.keys.", "fusion.image.", "fusion.blocks."),
+    "question": (
+        *("words.", "gru.", "fusion.question.", "fusion.from_question.", "fusion.modulation."),
+        "space.question.",
+    ),
+    # What an answer's nearness to the photo's point is worth: the question has no part in it.
+    "image": ("fusion.project.", "fusion.keys.", "fusion.image.", "fusion.blocks.", "space.scale"),
 }
 
 

@@ -39,6 +39,7 @@ from models.training.question_only import QuestionOnlyBranch
 from models.training.reasoner_config import ReasonerTrainingConfig
 from models.training.reasoner_data import QuestionBatch, QuestionSet, Rows
 from models.training.reasoner_loss import answer_loss, type_loss
+from models.training.reasoner_space import PriorSpace
 from models.training.reasoner_validation import ReasonerValidation
 from models.training.run_folder import RunFolder, Stateful
 from models.training.start import Start
@@ -85,6 +86,8 @@ class _Run:
         cache = MapCache(config.cache or config.out.parent / "maps", self.tower, self.start.tuned, self._mapped)
         self.maps = {view: cache.maps(self.set.photos, view) for view in dict.fromkeys(config.views)}
         self.validation = self._held(cache)
+        prior = PriorSpace(self.start, self.tower) if config.space else None
+        self.space = prior.shape if prior is not None and config.inputs != "question" else None
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.network = ReasoningNetwork(self._shape(), dropout=config.dropout).to(self.device)
@@ -93,6 +96,8 @@ class _Run:
                 if config.balance == "rubi"
                 else None
             )
+        if prior is not None:
+            prior.fill(self.network, self.vocabulary, self.maps[config.views[0]])
         self.trained = nn.ModuleList([self.network, *([self.branch] if self.branch else [])])
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         decay, rate = config.weight_decay, config.learning_rate
@@ -217,6 +222,7 @@ class _Run:
             joint=config.joint,
             fusion=config.fusion,
             inputs=config.inputs,
+            space=self.space,
         )
 
     def _mapped(self, what: str, done: int, total: int) -> None:

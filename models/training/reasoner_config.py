@@ -39,6 +39,8 @@ class ReasonerTrainingConfig:
             :class:`models.reasoning.network.NetworkConfig`.
         balance: against one modality doing all the work: ``ogm_ge`` (:mod:`models.training.gradient_modulation`) or
             ``rubi`` (:mod:`models.training.question_only`).
+        space: begin with what the encoder ``init`` knows of photos, words and answers
+            (:mod:`models.reasoning.space`); inputs ``question`` take its words only.
         modulation: alpha of ``ogm_ge``.
         bfloat16: steps compute in it where torch's autocast does.
         cache: where maps are kept; None: ``maps`` beside the run folder.
@@ -46,7 +48,8 @@ class ReasonerTrainingConfig:
         command, description, licence: for the manifest.
 
     Raises:
-        ValueError: a balance is asked of a network that sees one modality only.
+        ValueError: a balance is asked of a network that sees one modality only; or the joint space without an encoder,
+            or over a map that the encoder doesn't pool.
     """
 
     out: Path
@@ -77,6 +80,7 @@ class ReasonerTrainingConfig:
     inputs: Inputs = "both"
     balance: Balance = "none"
     modulation: float = 0.3
+    space: bool = False
     bfloat16: bool = False
     init: Path | None = None
     cache: Path | None = None
@@ -89,7 +93,13 @@ class ReasonerTrainingConfig:
     def __post_init__(self) -> None:
         if self.balance != "none" and self.inputs != "both":
             raise ValueError(f"balance {self.balance} needs inputs both: {self.inputs} alone leaves nothing to balance")
+        if self.space and self.init is None:
+            raise ValueError("the joint space is that of a trained encoder; name its folder with init")
+        if self.space and self.stage != "head":
+            raise ValueError(f"the joint space needs maps of stage head, which the encoder pools, not of {self.stage}")
 
     def settings(self) -> dict[str, Any]:
         """What must be equal for a run to be resumed, as JSON values."""
-        return run_settings(self, FREE_SETTINGS)
+        settings = run_settings(self, FREE_SETTINGS)
+        # A run that began before there was this setting is one without.
+        return settings if self.space else {name: value for name, value in settings.items() if name != "space"}

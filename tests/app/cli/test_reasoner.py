@@ -58,6 +58,20 @@ def test_the_defaults_are_those_of_the_configuration(
     assert replace(config, command="") == ReasonerTrainingConfig(out=tmp_path / "run", data=tmp_path, command="")
 
 
+def test_a_space_is_that_of_an_encoder(
+    tastespace: Tastespace, tmp_path: Path, seen: list[ReasonerTrainingConfig]
+) -> None:
+    train = ("train", "reasoner", "--data", tmp_path, "--out", tmp_path / "run", "--space")
+    encoder = ("--init", tmp_path / "encoder")
+    for more, message in (((), "one with --init"), ((*encoder, "--stage", "stages"), "--stage head")):
+        result = tastespace(*train, *more)
+        assert result.exit_code == 2
+        assert message in " ".join(result.output.replace("│", " ").split())
+    assert not seen
+    assert tastespace(*train, *encoder).exit_code == 0
+    assert [config.space for config in seen] == [True]
+
+
 def test_a_single_stream_has_nothing_to_balance(
     tastespace: Tastespace, tmp_path: Path, seen: list[ReasonerTrainingConfig]
 ) -> None:

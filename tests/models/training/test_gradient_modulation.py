@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.reasoning.network import Fusion, ReasoningNetwork
+from models.reasoning.space import SpaceShape
 from models.training.gradient_modulation import (
     Coefficients,
     add_noise,
@@ -21,6 +22,7 @@ from models.training.gradient_modulation import (
     stream_groups,
 )
 from tests.models.reasoning.samples import NETWORK, small_network
+from tests.models.reasoning.test_space import SHAPE, filled
 
 _SMALL = replace(NETWORK, features=6, values=32, answers=4)
 
@@ -35,11 +37,16 @@ def _batch(network: ReasoningNetwork) -> tuple[torch.Tensor, ...]:
     return maps, torch.tensor([0, 2, 2, 1, 0]), question, targets, mask
 
 
+@pytest.mark.parametrize("space", [None, SHAPE])
 @pytest.mark.parametrize("fusion", ["gated", "film"])
-def test_contributions_are_probabilities_of_true_answers(fusion: Fusion) -> None:
-    network = small_network(replace(_SMALL, fusion=fusion)).requires_grad_(False)
+def test_contributions_are_probabilities_of_true_answers(fusion: Fusion, space: SpaceShape | None) -> None:
+    network = small_network(replace(_SMALL, fusion=fusion, space=space)).requires_grad_(False)
+    if space is not None:
+        filled(network)
     maps, photos, question, targets, mask = _batch(network)
     memory = network.memory(maps)
+    if memory.points is not None:
+        assert not torch.allclose(memory.points[0], memory.points[1])
     of_question, of_image = contributions(network, memory, photos, question, targets, mask)
     middle = (question[0] + question[1] + question[2] + question[3] + question[4]) / 5
     for row in range(5):
@@ -71,14 +78,20 @@ def test_one_stream_at_most_is_slowed(question: float, image: float, alpha: floa
     assert 0 <= min(found.question, found.image) <= 1
 
 
+@pytest.mark.parametrize("space", [None, SHAPE])
 @pytest.mark.parametrize("fusion", ["gated", "film"])
-def test_each_parameter_belongs_to_one_stream(fusion: Fusion) -> None:
-    network = small_network(replace(_SMALL, fusion=fusion))
+def test_each_parameter_belongs_to_one_stream(fusion: Fusion, space: SpaceShape | None) -> None:
+    network = small_network(replace(_SMALL, fusion=fusion, space=space))
     groups = stream_groups(network, 0.1, 1e-3)
     owned = [id(parameter) for group in groups for parameter in group["params"]]
     assert sorted(owned) == sorted(id(parameter) for parameter in network.parameters())
     assert all(group["params"] for group in groups)
     assert {group["stream"] for group in groups} == {"question", "image", "joint"}
+    streams = {id(parameter): group["stream"] for group in groups for parameter in group["params"]}
+    of_space = {n: streams[id(p)] for n, p in network.named_parameters() if n.startswith("space.")}
+    question = {"space.question.weight": "question", "space.question.bias": "question"}
+    meeting = {f"space.{layer}.{part}": "joint" for layer in ("norm", "joint") for part in ("weight", "bias")}
+    assert of_space == ({} if space is None else question | meeting | {"space.scale": "image"})
 
 
 def test_a_slowed_step_of_gradient_descent_is_one_with_a_scaled_gradient() -> None:
