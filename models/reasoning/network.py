@@ -50,6 +50,12 @@ class NetworkConfig:
     space: SpaceShape | None = None
 
 
+def narrowing(inputs: Inputs, question: str) -> str:
+    """What of a question may narrow its answers down (see
+    :meth:`models.reasoning.vocabulary.ReasoningVocabulary.candidates`): nothing, where only the image is seen."""
+    return "" if inputs == "image" else question
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """``answers`` (n, answers) and ``types`` (n, types) before sigmoid or softmax; ``attention`` (n, locations), each
@@ -114,7 +120,7 @@ class ReasoningNetwork(nn.Module):
         if self.space is None or memory.points is None:
             return Scores(self.answer(joint), self.kind(question), attention)
         points = memory.points.index_select(0, photos)
-        answers = self.answer(joint + self.space.meet(points, question)) + self.space.scores(points)
+        answers = self.answer(self.space.meet(joint, points, question)) + self.space.scores(points)
         return Scores(answers, self.kind(question), attention)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from models.captioning.vision import MapTower
 from models.joint.towers import check_pixels
 from models.reasoning.calibration import Calibration, answer_probabilities
-from models.reasoning.network import ReasoningNetwork
+from models.reasoning.network import ReasoningNetwork, narrowing
 from models.reasoning.types import (
     AnswerOptions,
     ReasonerInfo,
@@ -52,6 +53,7 @@ class AttentionReasoner:
         self.tower, self.network = tower.eval(), network.eval().requires_grad_(False)
         self.vocabulary, self.calibration = vocabulary, calibration
         self._device = next(network.parameters()).device
+        head = () if network.space is None else network.space.head.buffers()
         self._info = ReasonerInfo(
             name=name,
             fingerprint=fingerprint,
@@ -60,7 +62,7 @@ class AttentionReasoner:
             question_types=vocabulary.types,
             answers=len(vocabulary.answers),
             device=str(self._device),
-            parameters=sum(p.numel() for module in (tower, network) for p in module.parameters()),
+            parameters=sum(each.numel() for each in chain(tower.parameters(), network.parameters(), head)),
             licence=licence,
             description=description,
         )
@@ -116,9 +118,8 @@ class AttentionReasoner:
         scores = self.network(memory, torch.from_numpy(photos).to(self._device), question)
         kinds = scores.types.softmax(dim=-1).cpu().numpy()
         types = kinds.argmax(axis=1)
-        candidates = np.stack(
-            [self.vocabulary.candidates(each, kind) for each, kind in zip(questions, types, strict=True)]
-        )
+        read = [narrowing(self.network.config.inputs, each) for each in questions]
+        candidates = np.stack([self.vocabulary.candidates(each, kind) for each, kind in zip(read, types, strict=True)])
         probabilities = answer_probabilities(scores.answers.cpu().numpy(), types, candidates, self.calibration)
         attention = scores.attention.cpu().numpy().reshape(-1, *self.tower.config.grid)
         return [

@@ -90,9 +90,10 @@ class JointSpace(nn.Module):
     """What a network knows by the joint space.
 
     A photo's point z is its vector in the space, less the mean of the training photos, at length sqrt(dim), so that
-    its numbers deviate by about 1. The question state chooses among them, W q * z, and the product adds to the joint
-    vector. An answer scores ``scale * cosine(z, the answer's own text vector)``, with a scale of its own that begins
-    at 0. Both are linear in z: z at its mean over photos is a photo that says nothing.
+    its numbers deviate by about 1. The question state chooses among them, W q * z, and the product adds to the
+    normalised joint vector. An answer scores ``scale * cosine(z, the answer's own text vector)``, with a scale of its
+    own that begins at 0. The product and the cosine are linear in z: the mean of several photos' points stands for a
+    photo that says nothing.
 
     Args:
         features: channels of the map. question: width of the question's vector; 0: no question is read.
@@ -127,11 +128,15 @@ class JointSpace(nn.Module):
         points: Tensor = functional.normalize(self.head(maps) - self.centre, dim=-1) * self.length
         return points
 
-    def meet(self, points: Tensor, question: Tensor) -> Tensor:
-        """(n, dim) and (n, question) -> what is added to the joint vector, (n, joint)."""
+    def meet(self, joint: Tensor, points: Tensor, question: Tensor) -> Tensor:
+        """The joint vector of a fusion (n, joint), points (n, dim) and (n, question) -> the joint vector (n, joint).
+
+        The fusion's is normalised first: a product of gates has a deviation of about 0.01 at the start, against 0.6 of
+        what is added, and would hardly be heard.
+        """
         if self.question is not None and self.norm is not None:
             points = self.norm(self.question(question) * points)
-        met: Tensor = self.joint(points)
+        met: Tensor = _normed(joint) + self.joint(points)
         return met
 
     def scores(self, points: Tensor) -> Tensor:

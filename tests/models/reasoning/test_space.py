@@ -75,7 +75,8 @@ def test_scores_are_what_the_sums_say(fusion: Fusion, inputs: Inputs) -> None:
             product = torch.stack([a * z for a, z in zip(asked, looked, strict=True)])
             looked = (product - product.mean()) / (product.var(correction=0) + space.norm.eps).sqrt()
         joint, attention = network.fusion(plain, photos[row : row + 1], question[row : row + 1])
-        scores = network.answer(joint[0] + space.joint.weight @ looked + space.joint.bias)
+        normed = (joint[0] - joint[0].mean()) / (joint[0].var(correction=0) + 1e-5).sqrt()
+        scores = network.answer(normed + space.joint.weight @ looked + space.joint.bias)
         for answer in range(SMALL.answers):
             text = space.texts[answer]
             cosine = sum(float(a * b) for a, b in zip(away, text, strict=True)) / float(away.norm() * text.norm())
@@ -101,7 +102,7 @@ def test_a_photo_alone_is_not_looked_at_by_the_question() -> None:
 
 
 def test_the_mean_photo_has_the_mean_point() -> None:
-    """Both of what the space adds is linear in the point until the norm: the answers' part of the mean is the mean."""
+    """What the space adds to the scores of the answers is linear: at the mean point it is the mean."""
     network = small_network(SMALL)
     space = filled(network)
     memory = network.memory(_asked()[0])
@@ -204,6 +205,9 @@ def test_a_reasoner_answers_by_its_space(tmp_path: Path) -> None:
     filled(network)
     _save(tmp_path, network)
     reasoner = load_attention_reasoner(tmp_path)
+    trained = sum(each.numel() for each in network.parameters())
+    head = sum(each.numel() for each in PhotoHead(NETWORK.features, SHAPE).buffers())
+    assert reasoner.info.parameters == sum(each.numel() for each in reasoner.tower.parameters()) + trained + head
     pixels = np.stack([to_pixels(plate("red"), reasoner.info.preprocess)] * 2)
     first, second = reasoner.answer_pixels(pixels, ["is it rice?", "is it rice?"], AnswerOptions(top_k=2))
     assert first.answers == second.answers
