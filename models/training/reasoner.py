@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from models.joint.lite import LiteConfig
 from models.joint.loading import parse_device
 from models.reasoning.calibration import Calibration
 from models.reasoning.fusion import Memory
-from models.reasoning.network import NetworkConfig, ReasoningNetwork
+from models.reasoning.network import NetworkConfig, ReasoningNetwork, narrowing
 from models.reasoning.questions import read_questions
 from models.reasoning.vocabulary import ReasoningVocabulary
 from models.reasoning.weights import ReasonerManifest, save_reasoner_weights
@@ -80,7 +81,7 @@ class _Run:
             )
         except ValueError as error:
             raise DataError(f"{config.data}: {error}; lower min_answers or give more questions") from error
-        self.set = QuestionSet(questions, self.vocabulary)
+        self.set = QuestionSet(questions, self.vocabulary, read=partial(narrowing, config.inputs))
         self.start = Start.read(config.init, LiteConfig(vision=config.vision))
         self.tower = self.start.map_tower(config.stage, config.image_size, self.device)
         cache = MapCache(config.cache or config.out.parent / "maps", self.tower, self.start.tuned, self._mapped)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -47,13 +47,19 @@ class QuestionSet:
         questions: at least one.
         complete: keep questions whose type or answers the vocabulary doesn't have, so that they count as failed: their
             type is -1, their targets are 0. Training needs ones that it has.
+        read: what of a question may narrow its answers down.
 
     Raises:
         ValueError: no question is left.
     """
 
     def __init__(
-        self, questions: Sequence[Question], vocabulary: ReasoningVocabulary, *, complete: bool = False
+        self,
+        questions: Sequence[Question],
+        vocabulary: ReasoningVocabulary,
+        *,
+        complete: bool = False,
+        read: Callable[[str], str] = str,
     ) -> None:
         number = {name: place for place, name in enumerate(vocabulary.types)}
         answers = [vocabulary.targets(question.answers) for question in questions]
@@ -70,7 +76,7 @@ class QuestionSet:
         self._words = [np.array(vocabulary.encode(each.question), dtype=np.int64) for each in self.questions]
         self._answers = [answers[row] for row in kept]
         self._candidates = [
-            vocabulary.candidates(each.question, number[each.type]) if each.type in number else None
+            vocabulary.candidates(read(each.question), number[each.type]) if each.type in number else None
             for each in self.questions
         ]
         self._width = len(vocabulary.answers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from models.reasoning.calibration import (
     expected_calibration_error,
     fit_calibration,
 )
-from models.reasoning.network import ReasoningNetwork
+from models.reasoning.network import ReasoningNetwork, narrowing
 from models.reasoning.vocabulary import ReasoningVocabulary
 from models.training.caption_validation import finished
 from models.training.feature_maps import MapTable
@@ -43,7 +45,8 @@ class ReasonerValidation:
         """
         scores, types = self._scores(network)
         asked = zip(self._held.questions, types.tolist(), strict=True)
-        candidates = np.stack([self._vocabulary.candidates(each.question, kind) for each, kind in asked])
+        read = partial(narrowing, network.config.inputs)
+        candidates = np.stack([self._vocabulary.candidates(read(each.question), kind) for each, kind in asked])
         kinds = len(self._vocabulary.types)
         calibration = fit_calibration(scores, types, self._targets, candidates, kinds)
         best, right = self._best(answer_probabilities(scores, types, candidates, calibration))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.reasoning.network import narrowing
 from models.reasoning.questions import Question
-from models.reasoning.vocabulary import PAD, UNKNOWN
+from models.reasoning.vocabulary import PAD, UNKNOWN, ReasoningVocabulary
 from models.training.reasoner_data import QuestionSet
 from tests.models.reasoning.samples import QUESTIONS, VOCABULARY
 
@@ -72,3 +74,12 @@ def test_words_are_dropped_by_chance_and_padding_never() -> None:
 def test_in_order_is_every_question_once() -> None:
     rows = QuestionSet(ASKED, VOCABULARY).in_order(2)
     assert [each.tolist() for each in rows] == [[0, 2], [1, 4], [3]]
+
+
+def test_a_baseline_that_sees_no_question_is_not_told_what_it_offers() -> None:
+    asked = [Question("8", Path("a.png"), "is it rice or soup?", {"rice": 1.0}, "what", "train")]
+    asked += [Question(name, Path("a.png"), "what is it?", {name: 1.0}, "what", "train") for name in ("soup", "cake")]
+    vocabulary = ReasoningVocabulary.build(asked)
+    for inputs, expected in (("both", 2), ("question", 2), ("image", 3)):
+        found = QuestionSet(asked, vocabulary, read=partial(narrowing, inputs))
+        assert found.candidates(np.array([0])).sum() == expected
