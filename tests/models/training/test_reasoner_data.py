@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.reasoning.network import narrowing
+from models.reasoning.network import Inputs, narrowing
 from models.reasoning.questions import Question
 from models.reasoning.vocabulary import PAD, UNKNOWN, ReasoningVocabulary
 from models.training.reasoner_data import QuestionSet
@@ -80,6 +80,7 @@ def test_a_baseline_that_sees_no_question_is_not_told_what_it_offers() -> None:
     asked = [Question("8", Path("a.png"), "is it rice or soup?", {"rice": 1.0}, "what", "train")]
     asked += [Question(name, Path("a.png"), "what is it?", {name: 1.0}, "what", "train") for name in ("soup", "cake")]
     vocabulary = ReasoningVocabulary.build(asked)
-    for inputs, expected in (("both", 2), ("question", 2), ("image", 3)):
+    cases: tuple[tuple[Inputs, int], ...] = (("both", 2), ("question", 2), ("image", 3))
+    for inputs, expected in cases:
         found = QuestionSet(asked, vocabulary, read=partial(narrowing, inputs))
         assert found.candidates(np.array([0])).sum() == expected
