@@ -47,7 +47,9 @@ class Settings(BaseSettings):
     model_cache: Path | None = Field(default=None, description="Folder of converted models; default: in data_dir.")
     threads: int | None = Field(default=None, ge=1, le=1024, description="CPU threads of the model.")
     captioner: str = Field(default="tastespace-captions", min_length=1, description="See models.captioning.loading.")
-    reasoner: str = Field(default="none", min_length=1, description="See models.reasoning.loading; none: without.")
+    reasoner: str = Field(
+        default="tastespace-answers", min_length=1, description="See models.reasoning.loading; none: without."
+    )
     generator: str = Field(default="none", min_length=1, description="See models.generation.loading; none: without.")
     generator_batch: int = Field(default=8, ge=1, le=256, description="Most pictures that are drawn in one batch.")
     generator_candidates: int = Field(

@@ -60,7 +60,7 @@ def test_overrides_win_and_none_is_no_override(monkeypatch: pytest.MonkeyPatch) 
         ("DECODE_THREADS", "0"),
         ("CAPTIONER", ""),
         ("REASONER", ""),
-        ("PLACEMENT", "reasoner=cpu"),
+        ("PLACEMENT", "generator=cpu"),
         ("PLACEMENT", "encoder=toaster"),
         ("PLACEMENT", "encoder=cpu,"),
         ("PLACEMENT", "encoder=cpu@worker:8100"),
