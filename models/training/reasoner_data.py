@@ -75,10 +75,11 @@ class QuestionSet:
         self.types: Rows = np.array([number.get(each.type, -1) for each in self.questions], dtype=np.int64)
         self._words = [np.array(vocabulary.encode(each.question), dtype=np.int64) for each in self.questions]
         self._answers = [answers[row] for row in kept]
-        self._candidates = [
-            vocabulary.candidates(read(each.question), number[each.type]) if each.type in number else None
-            for each in self.questions
-        ]
+        self._candidates = np.ones((len(kept), len(vocabulary.answers)), dtype=np.bool_)
+        for row, each in enumerate(self.questions):
+            if each.type in number:
+                self._candidates[row] = vocabulary.candidates(read(each.question), number[each.type])
+                self._candidates[row, list(self._answers[row])] = True
         self._width = len(vocabulary.answers)
 
     def __len__(self) -> int:
@@ -95,10 +96,7 @@ class QuestionSet:
     def candidates(self, rows: Rows) -> NDArray[np.bool_]:
         """bool (rows, answers): what each may be answered by, its true answers in any case; of a type that is not
         known, all."""
-        candidates = self.targets(rows) > 0
-        for place, row in enumerate(rows):
-            own = self._candidates[row]
-            candidates[place] |= True if own is None else own
+        candidates: NDArray[np.bool_] = self._candidates[rows]
         return candidates
 
     def batch(self, rows: Rows, rng: np.random.Generator | None = None, word_dropout: float = 0.0) -> QuestionBatch:
