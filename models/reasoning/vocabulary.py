@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from models.captioning.vocabulary import tokenize
 from models.reasoning.questions import Question
+from models.words.names import singular
 
 PAD, UNKNOWN = 0, 1
 _FIRST_WORD = 2
 _OR = "or"
 #: "baked, fried or cooked another way?" offers more than it names.
 _OPEN = frozenset({"else", "other", "another", "otherwise"})
+#: With one of them, or a word in "n't", a question asks for the opposite of what the rest of it says.
+_NEGATIONS = frozenset({"no", "not", "none", "never", "neither", "nor", "cannot", "without"})
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class ReasoningVocabulary:
 
     def candidates(self, question: str, kind: int) -> NDArray[np.bool_]:
         """bool (answers,): which answers a question may have. Those of its type; where it offers several of these
-        ("rice, peas or corn?"), the ones that it names.
+        ("rice, peas or corn?"), the ones that it names, in the singular or the plural.
 
         Args:
             kind: the number of its type.
@@ -137,9 +140,12 @@ class ReasoningVocabulary:
 
         A word says the more the fewer questions have it (inverse document frequency, Sparck Jones 1972): of "is there
         tofu in it?" most lies in the one word "tofu". A word that is not there counts as the mean word that is.
-        A question without any word is wholly unknown.
+        A question without any word is wholly unknown, and so is one with a negation that is not there: "is it without
+        rice?" would be answered as if it were "is it with rice?". ("Or not" and "yes or no" turn nothing around.)
         """
         words = tokenize(question)
+        if not _negations(words) <= self._number.keys():
+            return 1.0
         weights = [self._information.get(word, self._mean_information) for word in words]
         unknown = sum(weight for word, weight in zip(words, weights, strict=True) if word not in self._number)
         total = sum(weights)
@@ -176,21 +182,31 @@ class ReasoningVocabulary:
             raise ValueError(f"not a vocabulary of a reasoner: {error!r}") from error
 
     def _named(self, words: Sequence[str]) -> list[int]:
-        """Numbers of the answers that stand in these words, the longer one where two begin alike."""
+        """Numbers of the answers that stand in these words, the longer one where two begin alike. Who offers a carrot
+        or a potato means the answers "carrots" and "potatoes"."""
         named: list[int] = []
+        singulars = [singular(word) for word in words]
         place = 0
         while place < len(words):
-            lengths = range(min(self._longest_answer, len(words) - place), 0, -1)
-            found = (length for length in lengths if tuple(words[place : place + length]) in self._answer_of_words)
-            length = next(found, 0)
-            if length:
-                named.append(self._answer_of_words[tuple(words[place : place + length])])
-            place += max(1, length)
+            length = 1
+            for end in range(min(len(words), place + self._longest_answer), place, -1):
+                number = self._answer_of_words.get(
+                    tuple(words[place:end]), self._answer_of_singulars.get(tuple(singulars[place:end]))
+                )
+                if number is not None:
+                    named.append(number)
+                    length = end - place
+                    break
+            place += length
         return named
 
     @cached_property
     def _answer_of_words(self) -> dict[tuple[str, ...], int]:
         return {tuple(tokenize(answer)): place for place, answer in enumerate(self.answers)}
+
+    @cached_property
+    def _answer_of_singulars(self) -> dict[tuple[str, ...], int]:
+        return {tuple(map(singular, words)): place for words, place in self._answer_of_words.items()}
 
     @cached_property
     def _longest_answer(self) -> int:
@@ -213,6 +229,12 @@ class ReasoningVocabulary:
     def _mean_information(self) -> float:
         values = self._information.values()
         return sum(values) / len(values) if values else 1.0
+
+
+def _negations(words: Sequence[str]) -> set[str]:
+    """The words that turn a question around: those after "or" are one of two answers."""
+    pairs = zip(("", *words), words, strict=False)
+    return {word for before, word in pairs if before != _OR and (word in _NEGATIONS or word.endswith("n't"))}
 
 
 def _frequent(counts: Mapping[str, int], least: int) -> list[str]:

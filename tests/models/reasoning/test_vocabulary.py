@@ -48,6 +48,8 @@ OFFERED = ReasoningVocabulary(
         ("which is in it: rice, bell peppers or figs?", 0, {"rice", "bell peppers"}),
         ("is it Rice Noodles or peppers", 0, {"rice noodles", "peppers"}),
         ("rice noodles or rice?", 0, {"rice noodles", "rice"}),
+        ("is it a bell pepper or a rice noodle?", 0, {"bell peppers", "rice noodles"}),
+        ("pepper or rice?", 0, {"peppers", "rice"}),
         ("rice, peppers or something else?", 0, None),
         ("rice and peppers?", 0, None),
         ("is it rice or figs?", 0, None),
@@ -85,6 +87,21 @@ def test_a_question_says_most_by_its_rare_words() -> None:
     assert VOCABULARY.unknown_share("是米饭吗") == 1
     assert VOCABULARY.unknown_share("🍕") == 1
     assert VOCABULARY.unknown_share("is it?") == 0
+
+
+def test_an_answer_is_named_by_its_own_words_before_its_singular() -> None:
+    both = replace(OFFERED, answers=("rice", "bell peppers", "peppers", "pepper", "yes", "no"))
+    found = np.flatnonzero(both.candidates("rice or pepper?", 0))
+    assert [both.answers[number] for number in found] == ["rice", "pepper"]
+
+
+@pytest.mark.parametrize("question", ["is there no rice?", "isn't it rice?", "is it without rice?", "is it not rice?"])
+def test_a_negation_that_is_not_known_turns_the_whole_question_around(question: str) -> None:
+    assert VOCABULARY.unknown_share(question) == 1
+    assert VOCABULARY.unknown_share("is it rice or not?") < 1
+    assert VOCABULARY.unknown_share("yes or no: is it rice?") < 1
+    taught = replace(VOCABULARY, words=(*VOCABULARY.words, "no", "isn't", "without", "not"), counts=(*[1] * 12,))
+    assert taught.unknown_share(question) == 0
 
 
 @given(st.text(max_size=30))
