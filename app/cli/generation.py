@@ -34,7 +34,7 @@ class SolverChoice(StrEnum):
     HEUN = "heun"
 
 
-_RATES = MappingProxyType({BackendChoice.FLOW: 5e-4, BackendChoice.GAN: 1e-4})
+_RATES = MappingProxyType({BackendChoice.FLOW: 5e-4, BackendChoice.GAN: 2e-4})
 
 
 def train_autoencoder(
@@ -127,7 +127,7 @@ def train_generator(
     steps: Annotated[int, typer.Option(min=1, help="Of an epoch.")] = 1000,
     batch_size: Annotated[int, typer.Option(min=2, help="Photos in one step.")] = 64,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="Highest rate (default: 5e-4 for a flow, 1e-4 for a gan).")
+        float | None, typer.Option(min=0, help="Highest rate (default: 5e-4 for a flow, 2e-4 for a gan).")
     ] = None,
     ema_decay: Annotated[float, typer.Option(min=0, max=0.99999, help="Of the average that draws.")] = 0.999,
     views: Annotated[int, typer.Option(min=1, help="Of each photo: the middle, mirrored, squares near it.")] = 6,
@@ -147,12 +147,12 @@ def train_generator(
     sampling_steps: Annotated[int, typer.Option(min=1, help="flow: steps of drawing.")] = 20,
     guidance: Annotated[float, typer.Option(min=0, help="flow: how far to follow what is told.")] = 2.5,
     solver: Annotated[SolverChoice, typer.Option(help="flow: how steps are taken.")] = SolverChoice.EULER,
-    critic: Annotated[
-        tuple[int, int, int], typer.Option(help="gan: channels of the discriminator at each resolution.")
-    ] = (48, 96, 192),
-    critic_rate: Annotated[float, typer.Option(min=0, help="gan: rate of the discriminator, relative.")] = 4.0,
-    penalty: Annotated[float, typer.Option(min=0, help="gan: factor of the gradient penalty.")] = 2.0,
-    penalty_every: Annotated[int, typer.Option(min=1, help="gan: steps from one penalty to the next.")] = 4,
+    critic: Annotated[int, typer.Option(min=1, help="gan: channels of what the discriminator sees.")] = 48,
+    critic_rate: Annotated[float, typer.Option(min=0, help="gan: rate of the discriminator, relative.")] = 1.0,
+    matching: Annotated[float, typer.Option(min=0, help="gan: how much to be found by what is told.")] = 1.0,
+    parts: Annotated[
+        float, typer.Option(min=0, max=1, help="gan: share of steps that look at a quarter of each picture, closely.")
+    ] = 0.33,
     val_pictures: Annotated[int, typer.Option(min=2, help="Drawn and measured after each epoch.")] = 256,
     bfloat16: Annotated[bool, typer.Option(help="Compute in it where the processor does.")] = False,
     init: Annotated[Path | None, typer.Option(help="Folder of a trained generator to start from.")] = None,
@@ -176,7 +176,7 @@ def train_generator(
         sampling = FlowSampling(sampling_steps, guidance, solver.value)
         flow = FlowOptions(blocks=_numbers(blocks, "--blocks"), forget=forget, sampling=sampling, align=align)
         flow = replace(flow, attention=tuple(map(bool, _numbers(attention, "--attention"))))
-        gan = GanOptions(critic=critic, critic_rate=critic_rate, penalty=penalty, penalty_every=penalty_every)
+        gan = GanOptions(critic=critic, critic_rate=critic_rate, matching=matching, parts=parts)
         if widths:
             channels = _numbers(widths, "--widths")
             flow, gan = replace(flow, widths=channels), replace(gan, widths=channels)

@@ -1,12 +1,10 @@
 """Pictures by a generative adversarial network: latents in one pass from noise and what it is told.
 
-The generator has noise and condition in every affine block (DF-GAN, Tao et al. 2022, section 3.2). The discriminator
-scores places of two maps, each by itself and by its product with the condition (Miyato & Koyama 2018).
+The generator has noise and condition in every affine block (DF-GAN, Tao et al. 2022, section 3.2).
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,7 +17,7 @@ _SLOPE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class GanConfig:
-    """Shape of the generator, and of the discriminator that it is trained against.
+    """Shape of the generator, and the width of the discriminator that it is trained against.
 
     Attributes:
         channels, grid: of the latents.
@@ -27,7 +25,7 @@ class GanConfig:
         noise: numbers of noise for a picture.
         embedding: width of what the condition becomes.
         widths: channels at the smallest resolution, at twice that, ..., at the grid.
-        critic: channels of the discriminator at the grid, at half and at a quarter of it.
+        critic: channels of the mixed maps of the discriminator (see :mod:`models.training.projected_critic`).
 
     Raises:
         ValueError: the values don't fit each other.
@@ -38,14 +36,13 @@ class GanConfig:
     condition: int = 512
     noise: int = 64
     embedding: int = 128
-    widths: tuple[int, ...] = (192, 128, 64)
-    critic: tuple[int, int, int] = (48, 96, 192)
+    widths: tuple[int, ...] = (256, 160, 96)
+    critic: int = 48
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
-        object.__setattr__(self, "critic", tuple(self.critic))
-        if len(self.critic) != 3:
-            raise ValueError(f"critic must have three numbers, not {self.critic}")
+        if self.critic < 1:
+            raise ValueError(f"critic must be a positive number of channels, not {self.critic}")
         if not self.widths or self.grid % 2 ** (len(self.widths) - 1):
             raise ValueError(f"a grid of {self.grid} can't be reached by doubling {len(self.widths) - 1} times")
 
@@ -123,68 +120,4 @@ class StyleAffine(nn.Module):
         """(n, channels, h, w), (n, style) -> the same shape."""
         scale, shift = self.layers(style)[:, :, None, None].chunk(2, 1)
         out: Tensor = x * (1 + scale) + shift
-        return out
-
-
-class MatchingDiscriminator(nn.Module):
-    """How real latents look together with what was told, at the places of two maps."""
-
-    def __init__(self, config: GanConfig) -> None:
-        super().__init__()
-        widths = config.critic
-        self.stem = nn.Conv2d(config.channels, widths[0], 3, padding=1)
-        self.blocks = nn.ModuleList(DiscriminatorBlock(narrow, wide) for narrow, wide in pairwise(widths))
-        self.told = nn.Linear(config.condition, config.embedding)
-        self.heads = nn.ModuleList(MatchingHead(width, config.embedding) for width in widths[1:])
-
-    def maps(self, latents: Tensor) -> list[Tensor]:
-        """Latents (n, channels, grid, grid) -> the maps that are scored, which don't depend on the condition."""
-        x, found = self.stem(latents.contiguous(memory_format=torch.channels_last)), []
-        for block in self.blocks:
-            x = block(x)
-            found.append(x)
-        return found
-
-    def scores(self, maps: list[Tensor], condition: Tensor) -> Tensor:
-        """The maps and (n, condition) -> (n, places of all maps); higher is more like a real, matching pair."""
-        told = self.told(condition)
-        return torch.cat([head(each, told) for head, each in zip(self.heads, maps, strict=True)], 1)
-
-    def forward(self, latents: Tensor, condition: Tensor) -> Tensor:
-        """Both in one."""
-        return self.scores(self.maps(latents), condition)
-
-
-class DiscriminatorBlock(nn.Module):
-    """Two convolutions beside a shortcut, at half the resolution."""
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, width, 4, stride=2, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-        self.skip = nn.Conv2d(channels, width, 1)
-        self.share = nn.Parameter(torch.zeros(1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, channels, h, w) -> (n, width, h / 2, w / 2)."""
-        inner = functional.leaky_relu(self.first(functional.leaky_relu(x, _SLOPE)), _SLOPE)
-        inner = functional.leaky_relu(self.second(inner), _SLOPE)
-        out: Tensor = self.skip(functional.avg_pool2d(x, 2)) + self.share * inner
-        return out
-
-
-class MatchingHead(nn.Module):
-    """Scores of a map's places: of their own, and by their product with what was told."""
-
-    def __init__(self, channels: int, embedding: int) -> None:
-        super().__init__()
-        self.features = nn.Conv2d(channels, channels, 3, padding=1)
-        self.own = nn.Conv2d(channels, 1, 1)
-        self.told = nn.Linear(embedding, channels)
-
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        """(n, channels, h, w), (n, embedding) -> (n, h * w)."""
-        features = functional.leaky_relu(self.features(x), _SLOPE)
-        matching = (features * self.told(told)[:, :, None, None]).sum(1) / math.sqrt(features.shape[1])
-        out: Tensor = (self.own(features).squeeze(1) + matching).flatten(1)
         return out

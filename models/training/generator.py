@@ -70,7 +70,7 @@ class _Run:
         self.folder = RunFolder(config.out, config.settings(), resume=config.resume)
         coder = self.start.coder
         self.autoencoder = build_autoencoder(coder.manifest.config, coder.data, config.out).to(self.device)
-        self.trainee = self.start.trainee(config, self.encoder.info.dim, self.device)
+        self.trainee = self.start.trainee(config, self.encoder.info.dim, self.autoencoder)
         self.pictures = self._learned(train)
         self.centring = ConditionCentring(self.encoder.info.dim).to(self.device)
         initial = self.start.initial

@@ -80,17 +80,24 @@ class GanOptions:
     Attributes:
         widths, noise, critic: see :class:`models.generation.gan.GanConfig`.
         critic_rate: its rate, relative to the generator's.
-        penalty, penalty_power, penalty_every: the matching-aware gradient penalty (Tao et al. 2022, section 3.3): its
-            factor, its power, and the steps from one to the next (the factor is multiplied by them).
+        matching: weight of what the matching head finds of drawn pictures, beside what the discriminator does.
+        parts: share of the steps that look at a quarter of each picture at its full resolution, not at the whole of it
+            at half.
+
+    Raises:
+        ValueError: a value is out of its range.
     """
 
-    widths: tuple[int, ...] = (192, 128, 64)
+    widths: tuple[int, ...] = (256, 160, 96)
     noise: int = 64
-    critic: tuple[int, int, int] = (48, 96, 192)
-    critic_rate: float = 4.0
-    penalty: float = 2.0
-    penalty_power: float = 6.0
-    penalty_every: int = 4
+    critic: int = 48
+    critic_rate: float = 1.0
+    matching: float = 1.0
+    parts: float = 0.33
+
+    def __post_init__(self) -> None:
+        if min(self.critic_rate, self.matching, self.parts) < 0 or self.parts > 1:
+            raise ValueError("critic_rate and matching must not be negative, and parts must be within 0 and 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,88 +1,96 @@
 """Adversarial training of a generator of latents.
 
-The discriminator sees real latents with what is told of them, drawn ones with the same, and real ones with what is told
-of another photo, so that matching counts as well as looks (Reed et al. 2016; Tao et al. 2022). All that it sees is
-augmented in the same way (Zhao et al. 2020), here in the grid of latents: shifted, partly covered, mirrored.
+What is drawn is decoded by the frozen autoencoder and judged through a frozen classifier (Sauer et al. 2021), beside
+decoded latents of photos, so that nobody is blamed for what decoding loses. A step looks either at whole pictures at
+half their resolution, or at a quarter of each at the full one: both cost a fourth of whole pictures at the full one.
+The discriminator sees real pictures with what is told of them, drawn ones with the same, and real ones with what is
+told of another photo, so that matching counts as well as looks (Reed et al. 2016; Tao et al. 2022). All that it sees is
+augmented in the same way (Zhao et al. 2020).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from models.generation.gan import LatentGenerator, MatchingDiscriminator
-from models.training.generator_config import GanOptions, GeneratorTrainingConfig
+from models.generation.autoencoder import PictureAutoencoder
+from models.generation.gan import LatentGenerator
+from models.losses import info_nce
+from models.training.augmentation import augmented
+from models.training.generator_config import GeneratorTrainingConfig
 from models.training.generator_data import GeneratorBatch
 from models.training.generator_flow import load_prefixed
 from models.training.optim import cpu_state, follow, parameter_groups, set_rate
+from models.training.projected_critic import FeatureMixing, MatchingHead, ProjectedCritic, ProjectionNetwork
 from models.training.run_folder import Stateful
 
-_BETAS = (0.0, 0.9)
-_SHIFT, _COVER = 1 / 8, 3 / 8
+_BETAS = (0.0, 0.99)
 _LARGEST_GRADIENT = 10.0
+_MATCHING_SCALE = 10.0
 
 
 class GanTraining:
-    """Generator, its average, discriminator and their optimisers.
+    """Generator, its average, discriminators of both ways of looking, matching head and their optimisers.
 
     Args:
         network: on its device, trained in place.
+        autoencoder: decodes; on the same device, not trained.
         config: of the run.
     """
 
-    def __init__(self, network: LatentGenerator, config: GeneratorTrainingConfig) -> None:
-        self.network, self._config = network, config
+    def __init__(
+        self, network: LatentGenerator, autoencoder: PictureAutoencoder, config: GeneratorTrainingConfig
+    ) -> None:
+        self.network, self._config, self._autoencoder = network, config, autoencoder.requires_grad_(False)
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
-        device = next(network.parameters()).device
-        self.critic = MatchingDiscriminator(network.config)
-        self.critic.to(device).to(memory_format=torch.channels_last)
+        device, shape = autoencoder.mean.device, network.config
+        self._eyes = ProjectionNetwork().to(device)
+        self._mixing = FeatureMixing(shape.critic).to(device).to(memory_format=torch.channels_last)
+        self.critics = _Critics(shape.critic, shape.condition)
+        self.critics.to(device).to(memory_format=torch.channels_last)
         rate = config.learning_rate
-        self._optimiser = torch.optim.AdamW(parameter_groups(network, 0.0, rate), betas=_BETAS, fused=True)
-        groups = parameter_groups(self.critic, 0.0, rate * config.gan.critic_rate)
-        self._critic_optimiser = torch.optim.AdamW(groups, betas=_BETAS, fused=True)
+        self._optimiser = torch.optim.Adam(parameter_groups(network, 0.0, rate), betas=_BETAS, fused=True)
+        groups = parameter_groups(self.critics, 0.0, rate * config.gan.critic_rate)
+        self._critic_optimiser = torch.optim.Adam(groups, betas=_BETAS, fused=True)
 
     def step(self, batch: GeneratorBatch, step: int, total: int) -> dict[str, float]:
-        """One step of ``total``, of the discriminator and then of the generator."""
+        """One step of ``total``, of the discriminator and then of the generator, over the same drawn pictures."""
         config = self._config
         share = min(1.0, (step + 1) / max(1, round(config.warmup * total)))
         for optimiser in (self._optimiser, self._critic_optimiser):
             set_rate(optimiser, share)
-        kind = batch.latents.device.type
-        with torch.autocast(kind, torch.bfloat16, enabled=config.bfloat16):
-            drawn = self.network(self._noise(batch), batch.condition)
-            losses = critic_losses(self.critic, batch, drawn.detach())
-        values = {name: loss.item() for name, loss in losses.items()}
-        total_loss = losses["real"] + (losses["drawn"] + losses["mismatched"]) / 2
-        if step % config.gan.penalty_every == 0:
-            penalty = matching_penalty(self.critic, batch, config.gan)
-            values["penalty"] = penalty.item()
-            total_loss = total_loss + penalty * config.gan.penalty_every
-        _descend(self._critic_optimiser, total_loss, self.critic)
-        self.critic.requires_grad_(False)
-        with torch.autocast(kind, torch.bfloat16, enabled=config.bfloat16):
-            loss = -self.critic(augmented(drawn), batch.condition).float().mean()
+        whole = bool(torch.rand(()) >= config.gan.parts)
+        noise = torch.randn(len(batch.latents), *self.network.noise_shape, device=batch.latents.device)
+        with torch.autocast(batch.latents.device.type, torch.bfloat16, enabled=config.bfloat16):
+            with torch.no_grad():
+                real = self._eyes(augmented(self._look(batch.latents, whole)))
+            drawn = self._eyes(augmented(self._look(self.network(noise, batch.condition), whole)))
+            values = self._teach_critics(real, drawn, batch.condition, whole)
+            self.critics.requires_grad_(False)
+            losses = self._generator_losses(drawn, batch.condition, whole)
+        loss = losses["generator"] + config.gan.matching * losses.get("drawn_matching", 0.0)
         _descend(self._optimiser, loss, self.network)
-        self.critic.requires_grad_(True)
+        self.critics.requires_grad_(True)
         follow(self.average, self.network, decay=config.ema_decay, step=step)
-        return values | {"generator": loss.item()}
+        return values | {name: value.item() for name, value in losses.items()}
 
     def parts(self) -> dict[str, Stateful]:
         """What a resumed run needs."""
         return {
             "network": self.network,
             "average": self.average,
-            "critic": self.critic,
+            "critics": self.critics,
             "optimiser": self._optimiser,
             "critic_optimiser": self._critic_optimiser,
         }
 
     def exported(self) -> dict[str, Tensor]:
         """What a further training starts from beside the average."""
-        networks = {"network.": self.network, "critic.": self.critic}
+        networks = {"network.": self.network, "critics.": self.critics}
         return {
             f"{prefix}{name}": tensor for prefix, each in networks.items() for name, tensor in cpu_state(each).items()
         }
@@ -91,64 +99,82 @@ class GanTraining:
         """Load what was exported. Raises RuntimeError where it doesn't fit."""
         self.average.load_state_dict(dict(average))
         load_prefixed(self.network, training, "network.")
-        load_prefixed(self.critic, training, "critic.")
+        load_prefixed(self.critics, training, "critics.")
 
-    def _noise(self, batch: GeneratorBatch) -> Tensor:
-        return torch.randn(len(batch.latents), *self.network.noise_shape, device=batch.latents.device)
+    def _look(self, latents: Tensor, whole: bool) -> Tensor:
+        """Decoded pictures of half the side: (n, 3, S / 2, S / 2)."""
+        seen = functional.avg_pool2d(latents, 2) if whole else quarters(latents)
+        return self._autoencoder.decode(seen)
+
+    def _teach_critics(
+        self, real: Sequence[Tensor], drawn: Sequence[Tensor], condition: Tensor, whole: bool
+    ) -> dict[str, float]:
+        """A step of the discriminator, and of the matching head where it is looked at whole pictures."""
+        critic = self.critics.looking(whole)
+        losses = critic_losses(critic, self._mixing(real), self._mixing([each.detach() for each in drawn]), condition)
+        loss = losses["real"] + (losses["drawn"] + losses["mismatched"]) / 2
+        if whole:
+            losses["real_matching"] = self._matching_loss(real, condition)
+            loss = loss + losses["real_matching"]
+        _descend(self._critic_optimiser, loss, self.critics)
+        return {name: value.item() for name, value in losses.items()}
+
+    def _generator_losses(self, drawn: Sequence[Tensor], condition: Tensor, whole: bool) -> dict[str, Tensor]:
+        scores = self.critics.looking(whole)(self._mixing(drawn), condition)
+        losses = {"generator": -_over_maps(scores)}
+        if whole and self._config.gan.matching:
+            losses["drawn_matching"] = self._matching_loss(drawn, condition)
+        return losses
+
+    def _matching_loss(self, maps: Sequence[Tensor], condition: Tensor) -> Tensor:
+        found = self.critics.matching(maps).float()
+        return info_nce(functional.normalize(found), functional.normalize(condition.float()), _MATCHING_SCALE)
 
 
-def critic_losses(critic: MatchingDiscriminator, batch: GeneratorBatch, drawn: Tensor) -> dict[str, Tensor]:
-    """Hinge losses at real pairs, at drawn ones, and at real latents with what is told of their neighbour."""
-    maps = critic.maps(augmented(torch.cat([batch.latents, drawn.to(batch.latents.dtype)])))
-    n = len(batch.latents)
-    real, fake = [each[:n] for each in maps], [each[n:] for each in maps]
+class _Critics(nn.Module):
+    def __init__(self, width: int, condition: int) -> None:
+        super().__init__()
+        self.whole, self.part = ProjectedCritic(width, condition), ProjectedCritic(width, condition)
+        self.matching = MatchingHead(condition)
+
+    def looking(self, whole: bool) -> ProjectedCritic:
+        """The one of this way of looking."""
+        return self.whole if whole else self.part
+
+
+def critic_losses(
+    critic: ProjectedCritic, real: Sequence[Tensor], drawn: Sequence[Tensor], condition: Tensor
+) -> dict[str, Tensor]:
+    """Hinge losses at mixed maps of real pairs, of drawn ones, and of real pictures with what is told of their
+    neighbour; the mean over the places of each map, then over maps."""
+    features = critic.features(real)
     return {
-        "real": functional.relu(1 - critic.scores(real, batch.condition).float()).mean(),
-        "drawn": functional.relu(1 + critic.scores(fake, batch.condition).float()).mean(),
-        "mismatched": functional.relu(1 + critic.scores(real, batch.condition.roll(1, 0)).float()).mean(),
+        "real": _over_maps([functional.relu(1 - each.float()) for each in critic.scores(features, condition)]),
+        "drawn": _over_maps([functional.relu(1 + each.float()) for each in critic(drawn, condition)]),
+        "mismatched": _over_maps(
+            [functional.relu(1 + each.float()) for each in critic.scores(features, condition.roll(1, 0))]
+        ),
     }
 
 
-def matching_penalty(critic: MatchingDiscriminator, batch: GeneratorBatch, options: GanOptions) -> Tensor:
-    """The matching-aware gradient penalty (Tao et al. 2022, equation 2): a power of the norm of the scores' gradient
-    at real latents and what is told of them, averaged over the pairs."""
-    latents, condition = (each.detach().requires_grad_(True) for each in (augmented(batch.latents), batch.condition))
-    scores = critic(latents, condition).mean(1).sum()
-    gradients = torch.autograd.grad(scores, (latents, condition), create_graph=True)
-    squares = sum((each.flatten(1).square().sum(1) for each in gradients), torch.zeros((), device=latents.device))
-    norm = (squares + 1e-12).sqrt()
-    penalty: Tensor = options.penalty * norm.pow(options.penalty_power).mean()
-    return penalty
-
-
-def augmented(latents: Tensor) -> Tensor:
-    """Latents (n, channels, grid, grid), each shifted by up to an eighth, half of them mirrored, half of them covered
-    in a square of three eighths; differentiable. Chance is torch's."""
+def quarters(latents: Tensor) -> Tensor:
+    """(n, c, h, w) -> (n, c, h / 2, w / 2): a window of each, where chance puts it. Chance is torch's."""
     n, _, rows, columns = latents.shape
-    device = latents.device
-    mirrored = torch.rand(n, device=device) < 0.5
-    x = torch.where(mirrored[:, None, None, None], latents.flip(3), latents)
-    limit = round(rows * _SHIFT)
-    down, right = torch.randint(-limit, limit + 1, (2, n, 1), device=device)
-    y_from = torch.arange(rows, device=device)[None] + down
-    x_from = torch.arange(columns, device=device)[None] + right
-    inside = ((y_from >= 0) & (y_from < rows))[:, :, None] & ((x_from >= 0) & (x_from < columns))[:, None]
-    places = y_from.clamp(0, rows - 1)[:, :, None] * columns + x_from.clamp(0, columns - 1)[:, None]
-    gathered = x.flatten(2).gather(2, places.flatten(1)[:, None].expand(-1, x.shape[1], -1)).view_as(x)
-    seen: Tensor = gathered * (inside & ~_covered(n, rows, columns, device))[:, None]
-    return seen
+    tops = torch.randint(0, rows - rows // 2 + 1, (n,)).tolist()
+    lefts = torch.randint(0, columns - columns // 2 + 1, (n,)).tolist()
+    windows = [
+        each[:, top : top + rows // 2, left : left + columns // 2]
+        for each, top, left in zip(latents, tops, lefts, strict=True)
+    ]
+    return torch.stack(windows).contiguous(memory_format=torch.channels_last)
 
 
-def _covered(n: int, rows: int, columns: int, device: torch.device) -> Tensor:
-    side = round(rows * _COVER)
-    top, left = (torch.randint(1 - side, size, (n, 1), device=device) for size in (rows, columns))
-    y, x = torch.arange(rows, device=device)[None], torch.arange(columns, device=device)[None]
-    covered = ((y >= top) & (y < top + side))[:, :, None] & ((x >= left) & (x < left + side))[:, None]
-    return covered & (torch.rand(n, device=device) < 0.5)[:, None, None]
+def _over_maps(scores: Sequence[Tensor]) -> Tensor:
+    return torch.stack([each.float().mean() for each in scores]).mean()
 
 
-def _descend(optimiser: torch.optim.Optimizer, loss: Tensor, network: torch.nn.Module) -> None:
+def _descend(optimiser: torch.optim.Optimizer, loss: Tensor, network: nn.Module) -> None:
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
+    nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
     optimiser.step()

@@ -10,6 +10,7 @@ from typing import Protocol, Self
 import torch
 from torch import Tensor
 
+from models.generation.autoencoder import PictureAutoencoder
 from models.generation.flow import FlowConfig, LatentFlow
 from models.generation.gan import GanConfig
 from models.generation.generator_weights import (
@@ -121,17 +122,21 @@ class GeneratorStart:
         except ValueError as error:
             raise GeneratorUnavailableError(f"no generator can have this shape: {error}") from error
 
-    def trainee(self, config: GeneratorTrainingConfig, dim: int, device: torch.device) -> Trainee:
-        """The backend with its weights: random ones by the seed, or what the earlier training exported.
+    def trainee(self, config: GeneratorTrainingConfig, dim: int, autoencoder: PictureAutoencoder) -> Trainee:
+        """The backend with its weights: random ones by the seed, or what the earlier training exported. It is on the
+        device of ``autoencoder``, through which a gan is judged.
 
         Raises:
             GeneratorUnavailableError: the shape can't be, or the exported weights are missing, changed or don't fit.
         """
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            network = build_network(self.shape(config, dim)).to(device).to(memory_format=torch.channels_last)
+            network = build_network(self.shape(config, dim))
+            network.to(autoencoder.mean.device).to(memory_format=torch.channels_last)
             trainee: Trainee = (
-                FlowTraining(network, config) if isinstance(network, LatentFlow) else GanTraining(network, config)
+                FlowTraining(network, config)
+                if isinstance(network, LatentFlow)
+                else GanTraining(network, autoencoder, config)
             )
         if self.initial is not None and self.folder is not None:
             try:

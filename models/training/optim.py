@@ -66,11 +66,9 @@ def cpu_state(module: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def mean(values: Iterable[dict[str, float]]) -> dict[str, float]:
-    """The mean of each entry over all records."""
-    sums: dict[str, float] = {}
-    count = 0
+    """The mean of each entry over the records that have it."""
+    found: dict[str, list[float]] = {}
     for record in values:
-        count += 1
         for name, value in record.items():
-            sums[name] = sums.get(name, 0.0) + value
-    return {name: value / count for name, value in sums.items()}
+            found.setdefault(name, []).append(value)
+    return {name: sum(each) / len(each) for name, each in found.items()}

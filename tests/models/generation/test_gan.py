@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from models.generation.gan import GanConfig, LatentGenerator, MatchingDiscriminator
+from models.generation.gan import GanConfig, LatentGenerator
 
-SHAPE = GanConfig(channels=4, grid=8, condition=6, noise=5, embedding=8, widths=(16, 8), critic=(8, 16, 16))
+SHAPE = GanConfig(channels=4, grid=8, condition=6, noise=5, embedding=8, widths=(16, 8), critic=8)
 
 
 @pytest.fixture
@@ -26,20 +26,9 @@ def test_a_drawing_depends_on_noise_and_condition_alone(generator: LatentGenerat
     assert not torch.allclose(drawn, generator(noise, condition.flip(0)), atol=1e-4)
 
 
-def test_scores_of_two_maps_depend_on_the_condition_by_the_heads_alone() -> None:
-    torch.manual_seed(0)
-    critic = MatchingDiscriminator(SHAPE)
-    latents, condition = torch.randn(3, 4, 8, 8), torch.randn(3, 6)
-    scores = critic(latents, condition)
-    assert scores.shape == (3, 4 * 4 + 2 * 2)
-    again = critic.scores(critic.maps(latents), condition)
-    assert torch.equal(scores, again)
-    assert not torch.allclose(scores, critic.scores(critic.maps(latents), condition.roll(1, 0)), atol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("values", "message"),
-    [({"widths": ()}, "doubling"), ({"grid": 6, "widths": (8, 8, 8)}, "doubling"), ({"critic": (1, 2)}, "three")],
+    [({"widths": ()}, "doubling"), ({"grid": 6, "widths": (8, 8, 8)}, "doubling"), ({"critic": 0}, "critic must be")],
 )
 def test_a_shape_that_cannot_be_is_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):

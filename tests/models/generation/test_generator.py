@@ -36,7 +36,7 @@ DIM, ENCODER = 6, "e" * 64
 SHAPE = AutoencoderConfig(size=32, channels=4, encoder=8, decoder=(8, 8, 4), blocks=(1, 0, 0))
 NETWORKS: dict[Backend, FlowConfig | GanConfig] = {
     "flow": FlowConfig(channels=4, grid=4, condition=DIM, widths=(16, 16), blocks=(1, 1), attention=(False, True)),
-    "gan": GanConfig(channels=4, grid=4, condition=DIM, noise=5, embedding=8, widths=(16,), critic=(8, 8, 8)),
+    "gan": GanConfig(channels=4, grid=4, condition=DIM, noise=5, embedding=8, widths=(16,), critic=8),
 }
 
 

@@ -45,7 +45,7 @@ def flow(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Generato
         autoencoder=folder / "autoencoder",
         cache=folder / "pictures",
         flow=FlowOptions((16, 32), (1, 1), (False, True), sampling=FlowSampling(steps=3)),
-        gan=GanOptions(widths=(16, 8), noise=8, critic=(8, 16, 16), penalty_every=2),
+        gan=GanOptions(widths=(16, 8), noise=8, critic=8, parts=0.5),
         epochs=3,
         steps=4,
         batch_size=8,
@@ -70,8 +70,12 @@ def test_it_leaves_a_generator_with_metrics_and_sheets(config: GeneratorTraining
     lines = metric_lines(config.out)
     assert [line["epoch"] for line in lines] == [1, 2, 3]
     measured = {"frechet_lite0", "spread", "encoder_rank1", "spread_of_prompt", "samples_per_second"}
-    losses = {"loss"} if config.backend == "flow" else {"real", "drawn", "mismatched", "penalty", "generator"}
-    assert measured | losses <= lines[0].keys()
+    losses = (
+        {"loss"}
+        if config.backend == "flow"
+        else {"real", "drawn", "mismatched", "generator", "real_matching", "drawn_matching"}
+    )
+    assert measured | losses <= {name for line in lines for name in line}
     for epoch in (1, 2, 3):
         with Image.open(config.out / f"sheet-{epoch:04d}.png") as sheet:
             assert sheet.size == (3 * 32, 2 * 32)
@@ -111,7 +115,8 @@ def test_a_run_starts_from_what_an_earlier_one_exported(config: GeneratorTrainin
     assert before.keys() == after.keys()
     trained = load_file(str(config.out / TRAINING_FILE))
     kept = load_file(str(later.out / TRAINING_FILE))
-    assert all(np.allclose(trained[name], kept[name], atol=2e-3) for name in trained)
+    learned = [name for name in trained if "parametrizations" not in name or name.endswith("original")]
+    assert all(np.allclose(trained[name], kept[name], atol=2e-3) for name in learned)
     assert load_generator_weights(later.out).manifest.training["samples"] == 4 * 4 * 8
 
 

@@ -8,16 +8,12 @@ import torch
 from torch import Tensor
 
 from models.generation.flow import FlowConfig, LatentFlow
-from models.generation.gan import GanConfig, MatchingDiscriminator
-from models.training.generator_config import ConditionMix, GanOptions
+from models.training.generator_config import ConditionMix
 from models.training.generator_data import GeneratorBatch, batches
 from models.training.generator_flow import flow_losses
-from models.training.generator_gan import augmented, critic_losses, matching_penalty
 from models.training.patch_critic import PatchCritic, balanced_backward, critic_loss
 from models.training.perceptual import PerceptualNetwork
 from models.training.watch import DivergenceError, check_losses, check_not_worse, check_spread
-
-SHAPE = GanConfig(channels=4, grid=8, condition=6, noise=5, embedding=8, widths=(16, 8), critic=(8, 16, 16))
 
 
 @pytest.fixture
@@ -109,65 +105,6 @@ def test_a_flow_forgets_as_often_as_it_is_told_to(batch: GeneratorBatch) -> None
         flow_losses(network, batch, forget)
     assert torch.equal(seen[0], batch.condition)
     assert (seen[1] == 7).all()
-
-
-def test_augmentation_is_a_mirrored_shift_with_a_cover() -> None:
-    torch.manual_seed(1)
-    places = torch.arange(1.0, 257.0).view(1, 1, 16, 16).expand(200, 2, 16, 16)
-    seen = augmented(places)
-    whole = covered = mirrored = 0
-    for picture in seen:
-        assert torch.equal(picture[0], picture[1])
-        filled = picture[0].nonzero()
-        values = picture[0][filled[:, 0], filled[:, 1]] - 1
-        rows, columns = values // 16, values % 16
-        assert (rows - filled[:, 0]).unique().numel() == 1
-        assert abs(float(rows[0] - filled[0, 0])) <= 2
-        straight, turned = (columns - filled[:, 1]).unique(), (columns + filled[:, 1]).unique()
-        assert min(straight.numel(), turned.numel()) == 1
-        mirrored += turned.numel() == 1
-        zeros = 256 - len(filled)
-        whole += zeros == 0
-        covered += zeros > 60
-    assert 60 < mirrored < 140
-    assert whole + covered > 0
-
-
-def test_augmentation_passes_gradients_on() -> None:
-    latents = torch.randn(3, 4, 8, 8, requires_grad=True)
-    augmented(latents).sum().backward()  # type: ignore[no-untyped-call]
-    assert latents.grad is not None
-    assert 0 < latents.grad.mean() < 1
-
-
-def test_losses_of_the_critic_are_those_of_the_three_pairs(batch: GeneratorBatch) -> None:
-    torch.manual_seed(0)
-    critic, drawn = MatchingDiscriminator(SHAPE), torch.randn(4, 4, 8, 8)
-    torch.manual_seed(5)
-    losses = critic_losses(critic, batch, drawn)
-    torch.manual_seed(5)
-    real, fake = augmented(torch.cat([batch.latents, drawn])).chunk(2)
-    naive = {
-        "real": torch.relu(1 - critic(real, batch.condition)).mean(),
-        "drawn": torch.relu(1 + critic(fake, batch.condition)).mean(),
-        "mismatched": torch.relu(1 + critic(real, batch.condition[[3, 0, 1, 2]])).mean(),
-    }
-    assert {n: v.item() for n, v in losses.items()} == pytest.approx({n: v.item() for n, v in naive.items()}, abs=1e-5)
-
-
-def test_the_penalty_is_a_power_of_the_gradients_norm(batch: GeneratorBatch) -> None:
-    """A critic whose score is linear in condition and latents, so that the norm is known."""
-
-    class Linear(MatchingDiscriminator):
-        def forward(self, latents: Tensor, condition: Tensor) -> Tensor:
-            return (3 * condition[:, 0] + 4 * condition[:, 1])[:, None] + 0 * latents.sum((1, 2, 3))[:, None]
-
-    penalty = matching_penalty(Linear(SHAPE), batch, GanOptions(penalty=2.0, penalty_power=3.0))
-    assert penalty.item() == pytest.approx(2 * 5**3, rel=1e-4)
-    critic = MatchingDiscriminator(SHAPE)
-    matching_penalty(critic, batch, GanOptions()).backward()  # type: ignore[no-untyped-call]
-    assert critic.stem.weight.grad is not None
-    assert critic.stem.weight.grad.abs().sum() > 0
 
 
 def test_batches_go_through_all_rows_before_any_again() -> None:
