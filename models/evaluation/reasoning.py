@@ -20,11 +20,12 @@ from models.evaluation.reasoning_metrics import (
     soft_score,
 )
 from models.reasoning.questions import Question, read_dataset, read_questions
-from models.reasoning.types import Reasoner, ScoredAnswer
+from models.reasoning.types import Reasoner, ReasonerUnavailableError, ScoredAnswer
 
 #: A question without a word, for what the photo alone gets right.
 BLANK_QUESTION = "?"
 _TRAIN = "train"
+_DIGITS = 12
 _CONDITIONS = ("full", "question_only", "image_only", "shuffled", "majority")
 
 
@@ -57,8 +58,8 @@ class AnswerScores:
 class ReasoningReport:
     """What :func:`evaluate_reasoning` measured.
 
-    ``probes`` says what each single modality was measured by: the ``model`` itself with the other one blank, or the
-    name of a ``trained`` one. ``blank`` has the scores of the former in any case.
+    ``probes`` says what each single modality was measured by: the ``model`` itself with the other one blank, or a
+    ``trained`` one, by its name and the start of its fingerprint. ``blank`` has the scores of the former in any case.
     """
 
     data_set: str
@@ -103,14 +104,17 @@ def evaluate_reasoning(
         data: folder with ``questions.jsonl``.
         question_only: a model that was trained on questions alone; by default ``reasoner`` on a grey picture.
         image_only: one that was trained on photos alone (it may know the kind of a question by its words); by default
-            ``reasoner`` asked nothing.
+            ``reasoner`` asked nothing, whose answers are all of the one kind that it takes this for.
         seed: of the shuffled photos.
         on_progress: called with (what, photos done, photos).
 
     Raises:
         DataError: the questions can't be read, a photo is broken, or all questions are about one photo.
         QuestionError: a question is longer than a reasoner takes.
+        ReasonerUnavailableError: a model of one modality sees the other one, too.
     """
+    _check_inputs(question_only, "question")
+    _check_inputs(image_only, "image")
     questions = read_questions(data, split)
     shuffled = _shuffled(questions, seed)
     as_is: list[Asked] = [(question.image, question.question) for question in questions]
@@ -126,7 +130,7 @@ def evaluate_reasoning(
     for name, model, asked in (("question_only", question_only, grey), ("image_only", image_only, as_is)):
         if model is not None:
             scores[name] = _scores(questions, answer_all(model, asked, on_progress, name.replace("_", " ")))
-            probes[name] = f"trained: {model.info.name}"
+            probes[name] = f"trained: {model.info.name} ({model.info.fingerprint[:_DIGITS]})"
     common, notes = _majority(data, questions)
     scores["majority"] = [soft_score(each.answers, common.get(each.type, "")) for each in questions]
     measured = _Measured(scores, [answer.probability for answer in given["full"]])
@@ -162,6 +166,14 @@ class _Measured:
             [self.probabilities[row] for row in rows], [self.scores["full"][row] for row in rows]
         )
         return AnswerScores(**means, n=len(rows), ece=ece)
+
+
+def _check_inputs(model: Reasoner | None, inputs: str) -> None:
+    if model is not None and model.info.inputs != inputs:
+        raise ReasonerUnavailableError(
+            f"{inputs}_only takes a reasoner of inputs {inputs}; {model.info.name} sees {model.info.inputs}; "
+            f"train one with `tastespace train reasoner --inputs {inputs}`"
+        )
 
 
 def _shuffled(questions: Sequence[Question], seed: int) -> list[Path]:

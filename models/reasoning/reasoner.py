@@ -65,6 +65,7 @@ class AttentionReasoner:
             parameters=sum(each.numel() for each in chain(tower.parameters(), network.parameters(), head)),
             licence=licence,
             description=description,
+            inputs=network.config.inputs,
         )
 
     @property

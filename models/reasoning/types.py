@@ -14,7 +14,7 @@ MAX_QUESTION = 500
 
 
 class ReasonerUnavailableError(ModelError):
-    """A reasoner can't be used: missing or changed files, or made for another vision tower."""
+    """A reasoner can't be used: missing or changed files, made for another vision tower, or for other inputs."""
 
 
 class QuestionError(ModelError):
@@ -80,7 +80,8 @@ class ReasonerInfo:
 
     ``fingerprint`` (hex sha256) covers weights, vocabulary, vision tower and preprocessing. ``grid`` is (rows,
     columns) of its attention maps, None where it has none. ``question_types`` are those that it tells apart.
-    ``answers`` is how many it chooses from, 0 where it writes them freely.
+    ``answers`` is how many it chooses from, 0 where it writes them freely. ``inputs`` are ``both``; or ``question`` or
+    ``image``, where it is a baseline that answers from one of them alone.
     """
 
     name: str
@@ -93,6 +94,7 @@ class ReasonerInfo:
     parameters: int
     licence: str
     description: str = ""
+    inputs: str = "both"
 
 
 class Reasoner(Protocol):

@@ -21,7 +21,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
     def alone(folder: Path, device: str) -> OneAnswer:
         calls.append(folder)
-        return OneAnswer("no")
+        return OneAnswer("no", "question" if folder.name == "asked" else "image")
 
     monkeypatch.setattr("shutil.which", lambda name, *more: None if name == "java" else found(name, *more))
     monkeypatch.setattr("models.reasoning.loading.load_reasoner", lambda *_: ColourReasoner())
@@ -62,6 +62,13 @@ def test_two_folders_of_one_data_set(tastespace: Tastespace, loaded: list[object
     result = tastespace("eval", "reasoning", "--data", data, "--data", data)
     assert result.exit_code == 1
     assert "'colours'; give each once" in result.stderr
+
+
+def test_swapped_baselines_are_refused(tastespace: Tastespace, loaded: list[object], tmp_path: Path) -> None:
+    data = write_questions(tmp_path)
+    result = tastespace("eval", "reasoning", "--data", data, "--image-only", tmp_path / "asked")
+    assert result.exit_code == 1
+    assert "train one with `tastespace train reasoner --inputs image`" in " ".join(result.stderr.split())
 
 
 def test_nothing_to_measure(tastespace: Tastespace, loaded: list[object], tmp_path: Path) -> None:

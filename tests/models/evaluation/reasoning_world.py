@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,10 +86,11 @@ class MappingReasoner(ColourReasoner):
 
 
 class OneAnswer(ColourReasoner):
-    """Says the same to everything."""
+    """Says the same to everything. ``inputs`` are those that it says it sees."""
 
-    def __init__(self, answer: str) -> None:
+    def __init__(self, answer: str, inputs: str = "both") -> None:
         super().__init__(f"always {answer}")
+        self._info = replace(self._info, inputs=inputs)
         self._given = answer
 
     def _answer(self, picture: UInt8Array, question: str) -> Reasoning:

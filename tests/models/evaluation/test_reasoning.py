@@ -5,12 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from models.data import DataError
 from models.evaluation.reasoning import BLANK_QUESTION, evaluate_reasoning
 from models.evaluation.reasoning_answers import MapReasoner, answer_all
-from models.reasoning.questions import read_questions
-from tests.models.evaluation.reasoning_world import ColourReasoner, MappingReasoner, OneAnswer, write_questions
+from models.reasoning.questions import Question, read_questions
+from models.reasoning.questions import write_questions as write_lines
+from models.reasoning.types import ReasonerUnavailableError
+from tests.models.evaluation.reasoning_world import (
+    COLOURS,
+    SIDE,
+    ColourReasoner,
+    MappingReasoner,
+    OneAnswer,
+    write_questions,
+)
 
 SCORES = ("full", "question_only", "image_only", "shuffled", "majority")
 
@@ -48,15 +58,56 @@ def test_a_photo_is_looked_at_once_by_a_model_that_can(tmp_path: Path) -> None:
 
 
 def test_models_of_one_modality_take_the_place_of_the_blank_one(tmp_path: Path) -> None:
-    asked, seen = OneAnswer("no"), OneAnswer("yes")
+    asked, seen = OneAnswer("no", "question"), OneAnswer("yes", "image")
     data = write_questions(tmp_path)
     report = evaluate_reasoning(ColourReasoner(), data, question_only=asked, image_only=seen)
     assert report.types["presence"].question_only == 12 / 16
     assert report.types["presence"].image_only == 4 / 16
-    assert report.probes == {"question_only": "trained: always no", "image_only": "trained: always yes"}
+    assert report.probes == {"question_only": "trained: always no (ef56)", "image_only": "trained: always yes (ef56)"}
     assert report.blank["image_only"] == 0
     # A model of photos may tell the kind of a question by its words, so it is really asked.
     assert BLANK_QUESTION not in seen.asked
+
+
+@pytest.mark.parametrize("inputs", ["both", "image"])
+def test_a_model_that_sees_the_photo_is_no_baseline_of_questions(tmp_path: Path, inputs: str) -> None:
+    reasoner, other = ColourReasoner(), OneAnswer("no", inputs)
+    with pytest.raises(ReasonerUnavailableError, match=f"question_only .*always no sees {inputs}; .*--inputs question"):
+        evaluate_reasoning(reasoner, write_questions(tmp_path), question_only=other)
+    if inputs == "both":
+        with pytest.raises(ReasonerUnavailableError, match=r"image_only .*--inputs image"):
+            evaluate_reasoning(reasoner, tmp_path, image_only=other)
+    assert not reasoner.looked
+
+
+def test_a_wrong_photo_is_of_the_same_type_where_there_is_one(tmp_path: Path) -> None:
+    """Two warm photos and two cold ones, where the other one of the kind is worth a half; and a kind of its own, where
+    any other photo is worth a quarter."""
+    kinds = {"red": "warm", "black": "warm", "green": "cold", "blue": "cold"}
+    questions = []
+    for colour, kind in kinds.items():
+        Image.new("RGB", (SIDE, SIDE), COLOURS[colour]).save(tmp_path / f"{colour}.png")
+        answers = {other: 0.5 for other, own in kinds.items() if own == kind} | {colour: 1.0}
+        questions.append(Question(colour, tmp_path / f"{colour}.png", "which one is it?", answers, kind, "val"))
+    answers = dict.fromkeys(COLOURS, 0.25) | {"red": 1.0}
+    questions.append(Question("lone", tmp_path / "red.png", "which one, alone?", answers, "lone", "val"))
+    write_lines(tmp_path, questions)
+    for seed in range(4):
+        report = evaluate_reasoning(ColourReasoner(), tmp_path, seed=seed)
+        assert report.scores.full == 1
+        assert {name: scores.shuffled for name, scores in report.types.items()} == {
+            "warm": 0.5, "cold": 0.5, "lone": 0.25
+        }  # fmt: skip
+
+
+def test_a_type_that_training_questions_lack_has_no_majority(tmp_path: Path) -> None:
+    data = write_questions(tmp_path)
+    lines = (data / "questions.jsonl").read_text().splitlines()
+    kept = [line for line in lines if '"split": "val"' in line or '"type": "colour"' in line]
+    (data / "questions.jsonl").write_text("\n".join(kept))
+    report = evaluate_reasoning(ColourReasoner(), data)
+    assert report.types["presence"].majority == 0
+    assert report.types["colour"].majority == 2 / 8
 
 
 def test_soft_scores_count_in_part(tmp_path: Path) -> None:

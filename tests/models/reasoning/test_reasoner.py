@@ -101,6 +101,7 @@ def test_what_it_can_not_take_is_said(reasoner: AttentionReasoner, pixels: UInt8
 def test_the_question_alone_has_no_map(tmp_path: Path, pixels: UInt8Array) -> None:
     save_small(tmp_path, network=replace(NETWORK, inputs="question"))
     blind = load_attention_reasoner(tmp_path)
+    assert blind.info.inputs == "question"
     found = blind.answer_pixels(pixels[:2], ["is it rice?"] * 2, AnswerOptions())
     assert found[0] == found[1]
     with pytest.raises(AnswerOptionError, match="attention"):
