@@ -13,12 +13,8 @@ from typing import Any
 
 from models.data import DataError
 from models.evaluation.reasoning_answers import Asked, OnAnswers, answer_all
-from models.evaluation.reasoning_metrics import (
-    expected_calibration_error,
-    majority_answers,
-    other_photos,
-    soft_score,
-)
+from models.evaluation.reasoning_metrics import majority_answers, other_photos, soft_score
+from models.reasoning.calibration import expected_calibration_error
 from models.reasoning.questions import Question, read_dataset, read_questions
 from models.reasoning.types import Reasoner, ReasonerUnavailableError, ScoredAnswer
 

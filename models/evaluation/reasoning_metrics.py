@@ -12,27 +12,10 @@ from models.reasoning.questions import Question
 
 P = TypeVar("P", bound=Hashable)
 
-_BINS = 15
-
 
 def soft_score(answers: Mapping[str, float], given: str) -> float:
     """The score of a given answer, in [0, 1]; 0 where nobody gave it (Antol et al. 2015, accuracy of VQA)."""
     return answers.get(given, 0.0)
-
-
-def expected_calibration_error(probabilities: Sequence[float], scores: Sequence[float], bins: int = _BINS) -> float:
-    """By how much probabilities and scores differ, in [0, 1]: the mean over bins of equal width, weighted by how many
-    fall into each (Guo et al. 2017).
-
-    Raises:
-        ValueError: there are none, or they differ in number.
-    """
-    if not probabilities or len(probabilities) != len(scores):
-        raise ValueError(f"{len(probabilities)} probabilities and {len(scores)} scores; give one of each, at least one")
-    given, right = np.asarray(probabilities, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    places = np.minimum((given * bins).astype(np.int64), bins - 1)
-    gaps = np.bincount(places, weights=given - right, minlength=bins)
-    return float(np.abs(gaps).sum() / len(given))
 
 
 def majority_answers(questions: Sequence[Question]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was fitted on validation questions.
+    """What was fitted on validation questions; the last two are chosen.
 
     Attributes:
         temperatures: for each type, what scores are divided by before the softmax over the answers of the type.
@@ -102,20 +103,24 @@ def fit_calibration(
     return Calibration(tuple(temperatures), tuple(thresholds))
 
 
-def expected_calibration_error(probabilities: FloatArray, right: FloatArray, bins: int = 15) -> float:
-    """Over bins of equal width, the mean distance between what is said and what is so (Guo et al. 2017, equation 3).
+def expected_calibration_error(
+    probabilities: Sequence[float] | FloatArray, right: Sequence[float] | FloatArray, bins: int = 15
+) -> float:
+    """Over bins of equal width, the mean distance between what is said and what is so, in [0, 1] (Guo et al. 2017,
+    equation 3).
 
     Args:
         probabilities: (n,), of the best answers, in [0, 1]. right: (n,), their scores in [0, 1].
 
     Raises:
-        ValueError: there is no question.
+        ValueError: there is no question, or they differ in number.
     """
-    if not len(probabilities):
-        raise ValueError("the calibration error needs at least one question")
-    place = np.minimum((np.asarray(probabilities) * bins).astype(np.int64), bins - 1)
-    gaps = np.bincount(place, weights=np.asarray(probabilities, dtype=np.float64) - right, minlength=bins)
-    return float(np.abs(gaps).sum() / len(probabilities))
+    if not len(probabilities) or len(probabilities) != len(right):
+        raise ValueError(f"{len(probabilities)} probabilities and {len(right)} scores; give one of each, at least one")
+    said, so = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    place = np.minimum((said * bins).astype(np.int64), bins - 1)
+    gaps = np.bincount(place, weights=said - so, minlength=bins)
+    return float(np.abs(gaps).sum() / len(said))
 
 
 def _temperature(masked: NDArray[np.float64], true: NDArray[np.float64]) -> float:

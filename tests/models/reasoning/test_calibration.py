@@ -73,8 +73,23 @@ def test_the_calibration_error_by_hand() -> None:
     assert expected_calibration_error(said, right, bins=2) == pytest.approx(abs(0.9 + 0.95 + 0.5 - 1.5) / 3)
     assert expected_calibration_error(said, right, bins=10) == pytest.approx(abs(1.85 - 1) / 3)
     assert expected_calibration_error(np.array([1.0]), np.array([1.0])) == 0
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=40))
+def test_calibration_error_against_bins_by_hand(pairs: list[tuple[float, float]]) -> None:
+    expected = 0.0
+    for number in range(15):
+        own = [(p, s) for p, s in pairs if min(int(p * 15), 14) == number]
+        expected += abs(sum(p - s for p, s in own)) / len(pairs)
+    given, right = [p for p, _ in pairs], [s for _, s in pairs]
+    assert expected_calibration_error(given, right) == pytest.approx(expected)
+
+
+def test_calibration_of_nothing() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        expected_calibration_error(np.array([]), np.array([]))
+        expected_calibration_error([], [])
+    with pytest.raises(ValueError, match="1 probabilities and 2 scores"):
+        expected_calibration_error([0.5], [1, 0])
 
 
 @pytest.mark.parametrize(
