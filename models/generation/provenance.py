@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
@@ -82,7 +83,11 @@ def encode_picture(
 
 def read_provenance(image: Image.Image) -> Provenance | None:
     """What :func:`encode_picture` wrote into the file that an image was opened from; None where there is nothing of
-    it, or nothing that can be read."""
+    it, or nothing that can be read.
+
+    Raises:
+        OSError: the file of a PNG ends too early.
+    """
     text = image.text.get(_KEYWORD) if isinstance(image, PngImagePlugin.PngImageFile) else _comment(image)
     if not text:
         return None
@@ -98,7 +103,7 @@ def read_provenance(image: Image.Image) -> Provenance | None:
             modality=MODALITIES[MODALITIES.index(record.get("modality", "text"))],
             selection=str(record.get("selection", "")),
         )
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 
@@ -111,7 +116,10 @@ def _exif(provenance: Provenance) -> Image.Exif:
 
 
 def _comment(image: Image.Image) -> str | None:
-    comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
+    try:
+        comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
+    except (SyntaxError, struct.error):  # Pillow's, for what is no EXIF
+        return None
     if not isinstance(comment, bytes) or not comment.startswith(_ASCII):
         return None
     return comment.removeprefix(_ASCII).decode("ascii", errors="replace")

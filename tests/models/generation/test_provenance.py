@@ -78,6 +78,23 @@ def test_what_is_not_ours_is_not_read() -> None:
         assert read(_opened(encode(plate(size=(16, 16)), exif=exif))) is None
 
 
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    "comment",
+    [b'{"model": "m", "prompt": "p", "seed": Infinity}', b"[" * 50_000, b'{"seed": "' + b"9" * 5000 + b'"}', b"\xff{"],
+)
+def test_comments_that_make_no_sense_are_none(comment: bytes) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = b"ASCII\x00\x00\x00" + comment
+    assert read(_opened(encode(plate(size=(16, 16)), exif=exif))) is None
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("image_format", ["JPEG", "WEBP"])
+def test_exif_that_is_none_is_not_read(image_format: str) -> None:
+    assert read(_opened(encode(plate(size=(16, 16)), image_format, exif=b"Exif\x00\x00no TIFF"))) is None
+
+
 def test_files_of_before_say_less() -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x9286] = b"ASCII\x00\x00\x00" + b'{"model": "m", "prompt": "p", "seed": 1}'
