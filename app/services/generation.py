@@ -230,6 +230,7 @@ class PictureGeneration:
     ) -> DrawingAnswer:
         executors, generator = self._resources.executors, self.generator()
         best = chosen(candidates, drawing.n)
+        expires_at = self.files.expires_at()  # before they are written: they are there for as long as is said
         with timings.stage("write"):
             files = await executors.decode(_files, best, drawing, condition.request, generator)
             names = await executors.database(self._keep, files, drawing.picture_format) if drawing.keep else None
@@ -247,7 +248,7 @@ class PictureGeneration:
             size=drawing.size,
             picture_format=drawing.picture_format,
             created=int(time.time()),
-            expires_at=self.files.expires_at(),
+            expires_at=expires_at,
             timings=timings,
         )
 

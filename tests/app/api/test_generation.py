@@ -193,6 +193,18 @@ async def test_a_url_leads_to_the_file_until_it_expires(settings: Settings) -> N
         assert (await service.client.get("/v1/images")).json()["items"] == []
 
 
+async def test_a_file_is_there_for_as_long_as_was_said(drawing: Service) -> None:
+    generation, folder = drawing.runtime.drawing, drawing.runtime.settings.drawn_dir
+
+    def clock() -> float:
+        """It goes on while the file is written, and while what follows takes its time."""
+        return 2000.0 if folder.is_dir() else 1000.0
+
+    generation.files = replace(generation.files, clock=clock)
+    (picture,) = (await _draw(drawing, prompt="tomato", response_format="url", store=True))["data"]
+    assert picture["expires_at"] == 1000 + drawing.runtime.settings.drawn_lifetime_s
+
+
 async def test_stored_pictures_are_marked_and_can_be_left_out(drawing: Service) -> None:
     await drawing.put_image("photo", base64.b64decode((await _draw(drawing, prompt="tomato"))["data"][0]["b64_json"]))
     prompt = "tomato " * 100
