@@ -150,18 +150,19 @@ def train_judge(
 
 
 def other_titles(titles: Sequence[str], seed: int, choices: int = CHOICES) -> NDArray[np.int64]:
-    """For each title the rows of others that differ from it, (n, choices - 1), or fewer where there are no more.
+    """For each title the rows of others that differ from it and from each other, (n, choices - 1), or fewer where there
+    are no more.
 
     Raises:
         DataError: all titles are the same.
     """
     plain = np.array([" ".join(title.lower().split()) for title in titles])
-    others = [np.flatnonzero(plain != own) for own in plain]
-    most = min(choices - 1, *(len(each) for each in others)) if len(others) > 1 else 0
-    if not most:
+    different = np.sort(np.unique(plain, return_index=True)[1])
+    most = min(choices, len(different)) - 1
+    if most < 1:
         raise DataError("the titles are all the same; there is nothing to tell a picture's own title from")
     rng = np.random.default_rng(seed)
-    return np.stack([rng.choice(each, most, replace=False) for each in others])
+    return np.stack([rng.choice(different[plain[different] != own], most, replace=False) for own in plain])
 
 
 def r_precision(pictures: Float32Array, titles: Float32Array, others: NDArray[np.int64]) -> float:

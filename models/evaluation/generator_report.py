@@ -18,8 +18,8 @@ class GeneratorReport:
     Attributes:
         fd, kd: Fréchet and kernel distance of the drawn pictures to the photos; ``floor``: of training photos, as many,
             to the same photos; ``ceiling``: of pictures by what ``ceiling`` names.
-        r_precision: share of pictures that the judge finds nearest to their own title among ``r_precision_of``;
-            ``real``: of the photos.
+        r_precision: share of pictures that the judge finds nearest to their own title among ``r_precision_of``, all
+            different; ``real``: of the photos.
         diversity: mean distance between pictures of one dish; ``real``: between training photos of one dish. None where
             too few photos share a dish.
         nearest: mean distance of drawn pictures to the nearest training photo; ``real``: of the photos.

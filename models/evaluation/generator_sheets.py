@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from models.files import write_file
 from models.types import UInt8Array
 
-#: What the contact sheet shows, of each prompt the seeds 0 to 5.
+#: What the contact sheet shows, of each prompt the seeds 0 to 5; the best six of more where candidates are re-ranked.
 SHEET_PROMPTS = (
     "tomato soup",
     "green salad",

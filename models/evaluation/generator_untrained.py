@@ -29,6 +29,7 @@ def untrained_generator(spec: str, device: str = "cpu", seed: int = 0) -> Genera
 
     Raises:
         GeneratorUnavailableError: the weights are missing, changed or don't fit each other.
+        EncoderUnavailableError: there is no such device.
     """
     kind, _, rest = spec.partition(":")
     if spec != DEFAULT_GENERATOR and kind != "latent":

@@ -64,7 +64,7 @@ def test_what_draws_what_is_asked(data: Path, cache: Path) -> None:
     assert report.fd < report.fd_ceiling
     assert report.r_precision == 1
     assert report.r_precision_real > 0.8
-    assert (report.r_precision_of, report.n, report.train_photos, report.resolution) == (11, 12, 42, SIDE)
+    assert (report.r_precision_of, report.n, report.train_photos, report.resolution) == (6, 12, 42, SIDE)
     assert (report.dishes, report.ceiling, report.backbone) == (6, "smooth noise", "grid")
     assert report.diversity is not None
     assert report.diversity > 0

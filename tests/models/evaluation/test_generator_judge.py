@@ -87,5 +87,20 @@ def test_equal_titles_are_not_told_apart() -> None:
     others = other_titles(["Tomato Soup", "tomato  soup", "Cake", "Pie"], seed=0)
     assert others.shape == (4, 2)
     assert set(others[0]) == set(others[1]) == {2, 3}
+
+
+def test_no_title_is_among_the_choices_twice() -> None:
+    titles = ["Soup", "Cake", "Pie", "cake", "Cake ", "Stew"]
+    for choices, most in ((100, 3), (3, 2)):
+        others = other_titles(titles, seed=0, choices=choices)
+        assert others.shape == (6, most)
+        for row in others:
+            assert len({titles[each].strip().lower() for each in row}) == most
+
+
+def test_where_no_two_titles_are_equal_the_choice_is_as_it_was() -> None:
+    rng = np.random.default_rng(3)
+    expected = [rng.choice(np.delete(np.arange(40), own), 9, replace=False) for own in range(40)]
+    assert np.array_equal(other_titles([f"title {i}" for i in range(40)], seed=3, choices=10), expected)
     with pytest.raises(DataError, match="all the same"):
         other_titles(["Cake", "cake"], seed=0)
