@@ -21,6 +21,7 @@ from models.generation.types import (
     GeneratorInfo,
     GeneratorUnavailableError,
     PictureRequest,
+    PictureRequestError,
     check_request,
 )
 from models.joint.loading import parse_device
@@ -99,7 +100,7 @@ class DiffusionGenerator:
         noise = np.stack([request.truncation * seeded_noise(request.seed, self._shape) for request in requests])
         latents = torch.from_numpy(noise.astype(np.float32)).to(self._pipeline.device, self._pipeline.dtype)
         negative = [request.negative_text for request in requests] if self._info.negative else None
-        pictures = self._pipeline(
+        answer = self._pipeline(
             prompt=[request.text for request in requests],
             negative_prompt=negative,
             num_inference_steps=self._sampling.steps,
@@ -108,9 +109,20 @@ class DiffusionGenerator:
             # For schedulers that add noise at every step.
             generator=[torch.Generator("cpu").manual_seed(request.seed) for request in requests],
             output_type="np",
-        ).images
-        pixels = (np.asarray(pictures) * 255).round().clip(0, 255).astype(np.uint8)
+        )
+        _refuse_held_back(requests, getattr(answer, "nsfw_content_detected", None))
+        pixels = (np.asarray(answer.images) * 255).round().clip(0, 255).astype(np.uint8)
         return [DrawnPicture(each, request.seed) for each, request in zip(pixels, requests, strict=True)]
+
+
+def _refuse_held_back(requests: Sequence[PictureRequest], held_back: Sequence[bool] | None) -> None:
+    """Raises PictureRequestError where the pipeline's safety checker put a black picture in a drawn one's place."""
+    for request, held in zip(requests, held_back or (), strict=False):
+        if held:
+            raise PictureRequestError(
+                f"the model's safety checker holds back the picture of seed {request.seed} for this prompt; "
+                "try another seed or prompt"
+            )
 
 
 def load_diffusion(name: str, device: str = "cpu") -> DiffusionGenerator:

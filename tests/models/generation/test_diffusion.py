@@ -24,6 +24,7 @@ class HandMadePipeline:
         self.components = {"unet": self.unet, "vae": self.vae, "tokenizer": object()}
         self.vae_scale_factor, self.device, self.dtype = 1, torch.device("cpu"), torch.float32
         self.calls: list[dict[str, Any]] = []
+        self.held_back = ""  # the prompt for which a safety checker gives a black picture
 
     def set_progress_bar_config(self, disable: bool) -> None:
         assert disable
@@ -31,7 +32,9 @@ class HandMadePipeline:
     def __call__(self, *, prompt: list[str], latents: Tensor, **options: Any) -> Any:
         self.calls.append({"prompt": prompt, **options})
         shift = torch.tensor([len(each) / 50 for each in prompt])[:, None, None, None]
-        return SimpleNamespace(images=(latents / 8 + 0.3 + shift).permute(0, 2, 3, 1).numpy())
+        images = (latents / 8 + 0.3 + shift).permute(0, 2, 3, 1).numpy()
+        flags = [each == self.held_back for each in prompt] if self.held_back else None
+        return SimpleNamespace(images=images, nsfw_content_detected=flags)
 
 
 def _ask(seed: int, text: str = "soup", **values: Any) -> PictureRequest:
@@ -66,6 +69,15 @@ def test_it_says_what_it_can_do() -> None:
         turbo.draw([])
     with pytest.raises(GeneratorUnavailableError, match="SimpleNamespace; pipelines with a U-Net"):
         DiffusionGenerator(SimpleNamespace(), TURBO, name="d")
+
+
+def test_a_picture_that_a_safety_checker_holds_back_is_no_picture() -> None:
+    pipeline = HandMadePipeline()
+    pipeline.held_back = "chicken breast"
+    generator = DiffusionGenerator(pipeline, DiffusionSampling(), name="d")
+    assert len(generator.draw([_ask(1), _ask(2)])) == 2
+    with pytest.raises(PictureRequestError, match=r"seed 7 .* another seed or prompt"):
+        generator.draw([_ask(1), _ask(7, "chicken breast")])
 
 
 def test_without_diffusers_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
