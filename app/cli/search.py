@@ -225,7 +225,8 @@ def _print(answer: Answer) -> None:
         table.add_column(name, overflow="fold")
     for rank, hit in enumerate(answer.hits, 1):
         content = _content(hit)
-        row = [hit.item.id, content["title"], ", ".join(content["tags"])]
+        title = f"{content['title']} (drawn)" if content.get("generated") else content["title"]
+        row = [hit.item.id, title, ", ".join(content["tags"])]
         if explained:
             row.append(", ".join(f"{share.term} {share.contribution:+.3f}" for share in hit.terms or ()))
         table.add_row(str(rank), f"{hit.score:.3f}", *(escape(cell) for cell in row))
@@ -247,5 +248,7 @@ def _as_json(hit: Found) -> dict[str, Any]:
 def _content(hit: Found) -> dict[str, Any]:
     from index.types import StoredRecipe
 
-    content = hit.item.recipe if isinstance(hit.item, StoredRecipe) else hit.item.picture
-    return {"title": content.title, "tags": list(content.tags)}
+    if isinstance(hit.item, StoredRecipe):
+        return {"title": hit.item.recipe.title, "tags": list(hit.item.recipe.tags)}
+    picture = hit.item.picture
+    return {"title": picture.title, "tags": list(picture.tags), "generated": picture.generated}

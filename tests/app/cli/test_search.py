@@ -65,6 +65,11 @@ def test_drawn_pictures_can_be_left_out(filled: Tastespace, tmp_path: Path) -> N
         (("--not-generated",), {"tomato", "rice", "pasta"}),
     ):
         assert set(ids(filled("search", "images", "--text", "meat", *option, "--json").stdout)) == expected
+    hits = json.loads(filled("search", "images", "--text", "meat", "--json").stdout)["hits"]
+    assert {hit["id"] for hit in hits if hit["generated"]} == {"drawn"}
+    rows = filled("search", "images", "--text", "meat").stdout.splitlines()
+    assert [row for row in rows if "(drawn)" in row] == [row for row in rows if " drawn " in row] != []
+    assert "generated" not in json.loads(filled("search", "recipes", "--text", "rice", "--json").stdout)["hits"][0]
     refused = filled("search", "recipes", "--text", "meat", "--not-generated")
     assert refused.exit_code == 1
     assert "generated is a condition on photos" in refused.stderr
