@@ -19,8 +19,9 @@ class Memory:
     points: Tensor | None = None
 
     def mean(self) -> Memory:
-        """One photo, the mean of all."""
-        points = None if self.points is None else self.points.mean(0, keepdim=True)
+        """One photo, the mean of all. Its point is the origin, which is that of the mean training photo: what a few
+        photos have in common is little, but a norm over it would make it as loud as a photo's own."""
+        points = None if self.points is None else torch.zeros_like(self.points[:1])
         return Memory(self.values.mean(0, keepdim=True), self.keys.mean(0, keepdim=True), points)
 
 

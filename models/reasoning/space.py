@@ -92,8 +92,7 @@ class JointSpace(nn.Module):
     A photo's point z is its vector in the space, less the mean of the training photos, at length sqrt(dim), so that
     its numbers deviate by about 1. The question state chooses among them, W q * z, and the product adds to the
     normalised joint vector. An answer scores ``scale * cosine(z, the answer's own text vector)``, with a scale of its
-    own that begins at 0. The product and the cosine are linear in z: the mean of several photos' points stands for a
-    photo that says nothing.
+    own that begins at 0. Product and cosine are 0 at the origin, which stands for a photo that says nothing.
 
     Args:
         features: channels of the map. question: width of the question's vector; 0: no question is read.

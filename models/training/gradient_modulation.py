@@ -5,10 +5,11 @@ contributes more than the other over a batch, its own layers learn more slowly i
 modulation, section 3.2), and its gradients get noise of their own spread, which the slower steps would else lose
 (generalisation enhancement, section 3.3).
 
-Two things differ from the paper. Its networks add up two modalities' scores, where each one's share can be read off;
-here the streams are multiplied, and a modality alone is the network with the other one held at its mean over the
-batch. And its coefficient scales gradients, for plain gradient descent; AdamW divides such a factor out again, so here
-it scales the rate of the step, which under plain gradient descent is the same.
+Three things differ from the paper. Its networks add up two modalities' scores, where each one's share can be read off;
+here the streams are multiplied, and a modality alone is the network with the other one held at its mean over the batch
+(a photo's point in the joint space at the origin). Its coefficient scales gradients, for plain gradient descent; AdamW
+divides such a factor out again, so here it scales the rate of the step, which under plain gradient descent is the
+same. And the noise takes that slowed step too, where the paper adds it at full size.
 """
 
 from __future__ import annotations

@@ -101,16 +101,19 @@ def test_a_photo_alone_is_not_looked_at_by_the_question() -> None:
         ReasoningNetwork(replace(SMALL, inputs="question"))
 
 
-def test_the_mean_photo_has_the_mean_point() -> None:
-    """What the space adds to the scores of the answers is linear: at the mean point it is the mean."""
+def test_the_mean_photo_says_nothing_by_its_point() -> None:
+    """Not even what a few photos happen to have in common: the norm after the product would make it as loud as a
+    photo's own."""
     network = small_network(SMALL)
     space = filled(network)
-    memory = network.memory(_asked()[0])
-    middle = memory.mean().points
-    assert memory.points is not None
+    maps, question, _ = _asked()
+    middle = network.memory(maps).mean().points
     assert middle is not None
-    torch.testing.assert_close(middle[0], (memory.points[0] + memory.points[1] + memory.points[2]) / 3)
-    torch.testing.assert_close(space.scores(middle)[0], space.scores(memory.points).mean(dim=0))
+    assert torch.equal(space.scores(middle), torch.zeros(1, SMALL.answers))
+    joint = torch.randn(4, SMALL.joint)
+    assert space.norm is not None
+    expected = functional.layer_norm(joint, joint.shape[-1:]) + space.joint(space.norm.bias)
+    torch.testing.assert_close(space.meet(joint, middle.expand(4, -1), torch.randn_like(question)), expected)
 
 
 def test_a_space_without_a_gradient_of_its_own_stays() -> None:
