@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from app.cli.captioner import MapChoice
 from app.cli.common import stderr, stdout
 from app.cli.progress import StageProgress, listed, training_bars
 from app.cli.train import Vision, manifest_command
-
-if TYPE_CHECKING:
-    pass
 
 
 class FusionChoice(StrEnum):
