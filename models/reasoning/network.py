@@ -76,7 +76,10 @@ class ReasoningNetwork(nn.Module):
     def __init__(self, config: NetworkConfig, *, dropout: float = 0.0) -> None:
         super().__init__()
         if config.fusion not in FUSIONS or config.inputs not in INPUTS:
-            raise ValueError(f"there is no fusion {config.fusion!r} of inputs {config.inputs!r}")
+            raise ValueError(
+                f"there is no fusion {config.fusion!r} of inputs {config.inputs!r}; "
+                f"fusion is one of {', '.join(FUSIONS)}, inputs one of {', '.join(INPUTS)}"
+            )
         if config.space is not None and config.inputs == "question":
             raise ValueError("inputs question see no photo, so that there is none to find in the joint space")
         self.config = config

@@ -60,8 +60,8 @@ class Reasoning:
     Attributes:
         answers: best first, at least one.
         question_type: what kind of question the model took it for; empty where it knows no kinds.
-        known: False where the question is mostly of words that the model doesn't know, or no answer is likely: the
-            answers are then guesses.
+        known: False where the question is mostly of words that the model doesn't know or is turned around by one
+            ("without"), or no answer is likely: the answers are then guesses.
         unknown_words: words of the question that the model doesn't know, in their order.
         attention: float32 (rows, columns), adding up to 1, over the square that
             :func:`models.preprocess.to_pixels` makes of the photo; None where it was not asked for.

@@ -110,5 +110,7 @@ def test_a_gate_is_a_tangent_times_a_sigmoid() -> None:
 @pytest.mark.parametrize("changes", [{"fusion": "concat"}, {"inputs": "none"}])
 def test_unknown_shapes_are_refused(changes: dict[str, str]) -> None:
     config = NetworkConfig(**{name: getattr(SMALL, name) for name in SMALL.__slots__} | changes)
-    with pytest.raises(ValueError, match="there is no fusion"):
+    with pytest.raises(
+        ValueError, match=r"there is no fusion .*one of gated, film, inputs one of both, question, image"
+    ):
         ReasoningNetwork(config)
