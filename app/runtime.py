@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
-from app.builtin import builtin_bundles
+from app.builtin import builtin_bundles, builtin_recipes, late_pictures
 from app.engine.limits import LaneLimits
 from app.engine.local import LocalEngine
 from app.engine.placement import places_of
@@ -23,6 +23,7 @@ from app.services.answering import Answering
 from app.services.captioning import Captioning
 from app.services.generation import PictureGeneration
 from app.services.ingest import Ingest
+from app.services.items import Bundle
 from app.services.library import Library
 from app.services.resources import Resources
 from app.services.search import Search
@@ -174,21 +175,29 @@ class Runtime:
         return self.resources.generation
 
     async def fill_builtin(self) -> int:
-        """Store the built-in recipes and their pictures in a catalogue that never held anything; returns how many
-        recipes were stored.
+        """Store the built-in recipes and their pictures in a catalogue that never held anything, and in any other the
+        pictures that it lacks (see :func:`app.builtin.late_pictures`); returns how many recipes were stored.
 
-        It is one transaction: a start that is interrupted leaves the catalogue empty, and the next one fills it.
+        It is one transaction: a start that is interrupted leaves the catalogue as it was, and the next one fills it.
         """
-        if not self.settings.builtin_catalogue or await self.executors.database(self.catalogue.head) > 0:
+        if not self.settings.builtin_catalogue:
             return 0
-        bundles = await self.executors.database(builtin_bundles)
+        bundles = await self.executors.database(self._missing_builtin)
+        if not bundles:
+            return 0
         parts = [part for outcome in await self.ingest.put_many(bundles, Priority.BULK) for part in outcome.parts]
         for part in parts:
             if part.error is not None:
                 logger.error("the built-in %s %s was not stored: %s", part.kind.value, part.id, part.error.detail)
         recipes, pictures = (sum(part.ok and part.kind is kind for part in parts) for kind in (Kind.RECIPE, Kind.IMAGE))
-        logger.info("the catalogue was empty: stored %d built-in recipes and %d pictures of them", recipes, pictures)
+        logger.info("stored %d built-in recipes and %d pictures of such, which the catalogue lacked", recipes, pictures)
         return recipes
+
+    def _missing_builtin(self) -> list[Bundle]:
+        if self.catalogue.head() == 0:
+            return builtin_bundles()
+        pks = self.catalogue.ids_to_pks(Kind.RECIPE, [recipe_id for recipe_id, _ in builtin_recipes()])
+        return late_pictures(self.catalogue.get_many(Kind.RECIPE, pks.values()))
 
 
 def if_loaded(look: Callable[[], T | None]) -> T | None:

@@ -104,6 +104,54 @@ async def test_a_broken_picture_costs_only_itself(
     assert "the built-in image greek-salad-drawn was not stored" in caplog.text
 
 
+async def test_a_catalogue_of_before_gets_pictures_of_the_recipes_that_nobody_touched(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("app.builtin.builtin_pictures", lambda: tmp_path / "nowhere")
+        async with serving(settings) as service:
+            await service.client.patch("/v1/recipes/lasagne-al-forno", json={"tags": ["mine"]})
+            await service.put_image("mine", picture("pasta"), recipe_ids=["spaghetti-carbonara"])
+    async with serving(settings) as service:
+        images = (await service.client.get("/v1/images")).json()["items"]
+        assert [(each["id"], each["recipe_ids"], each["generated"]) for each in images] == [
+            ("mine", ["spaghetti-carbonara"], False),
+            ("greek-salad-drawn", ["greek-salad"], True),
+        ]
+        assert not examine(service.runtime.catalogue, service.runtime.replica, service.runtime.blobs)
+        await service.client.delete("/v1/images/greek-salad-drawn")
+    engine = Counting()
+    async with serving(settings, engine) as service:
+        assert (await service.client.get("/v1/images")).json()["items"] == images[:1]
+        assert not engine.submitted
+
+
+async def test_nobodys_photo_gives_way_to_a_late_picture(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("app.builtin.builtin_pictures", lambda: tmp_path / "nowhere")
+        async with serving(settings) as service:
+            await service.put_image("greek-salad-drawn", picture("meat"))
+    async with serving(settings) as service:
+        assert (await service.client.get("/v1/images/greek-salad-drawn/file")).content == picture("meat")
+        assert service.runtime.catalogue.count(Kind.IMAGE) == len(DRAWN)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_recipes_that_are_not_the_built_in_ones_get_no_pictures(settings: Settings, wanted: bool) -> None:
+    unfilled = settings.model_copy(update={"builtin_catalogue": False})
+    async with serving(unfilled) as service:
+        await service.put_recipe("greek-salad", title="Our Greek salad")
+        same = dict(builtin_recipes())["lasagne-al-forno"]
+        lines = {name: list(getattr(same, name)) for name in ("ingredients", "instructions", "tags")}
+        await service.put_recipe("lasagne-al-forno", title=same.title, extra=dict(same.extra), **lines)
+    async with serving(settings if wanted else unfilled) as service:
+        images = (await service.client.get("/v1/images")).json()["items"]
+        assert [each["id"] for each in images] == (["lasagne-al-forno-drawn"] if wanted else [])
+        assert service.runtime.catalogue.count(Kind.RECIPE) == 2
+
+
 @pytest.fixture
 async def own(settings: Settings) -> Any:
     """The built-in catalogue, and two photos that someone took."""
