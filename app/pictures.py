@@ -22,6 +22,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from models.generation.provenance import SOURCE_TYPE, read_provenance
+
 THUMBNAIL_MEDIA_TYPE: Final = "image/webp"
 # What pages draw transparent pictures on.
 _BACKGROUND: Final = (255, 255, 255)
@@ -35,6 +37,8 @@ _TRANSPOSE: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# In every file that says so: to look for it costs next to nothing, and few files have to be opened.
+_DRAWN: Final = SOURCE_TYPE.encode("ascii")
 _SIDES_SWAPPED: Final = frozenset({5, 6, 7, 8})
 _ACCEPTED: Final = "JPEG, PNG, WebP, GIF or AVIF"
 
@@ -132,6 +136,26 @@ def decode(data: bytes, limits: PictureLimits, *, target_side: int | None = None
         raise PictureError(
             f"the {name} picture is truncated or corrupt and can't be decoded", PictureCode.CORRUPT
         ) from error
+
+
+def is_drawn(data: bytes) -> bool:
+    """Whether a file says of itself that a generator of this project drew it; see
+    :func:`models.generation.provenance.read_provenance`. For bytes that :func:`decode` takes: a PNG is decoded whole,
+    whatever its size. Anything else raises nothing and is not drawn, and nor is an animation.
+
+    Raises:
+        MemoryError: there is no room for the picture.
+    """
+    if _DRAWN not in data:
+        return False
+    try:
+        image = _opener(_sniff(data[:64]))(BytesIO(data))
+        # Pillow would go through all frames of a PNG to find its texts.
+        return not _is_animated(image) and read_provenance(image) is not None
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - what can't be read says nothing
+        return False
 
 
 def thumbnail(image: Image.Image, side: int) -> bytes:

@@ -102,7 +102,8 @@ async def create_images(request: Request, runtime: RuntimeDep) -> Response:
     """A multipart form with 1 or more `files` and, if you like, `metadata`: a JSON list with an object for each file.
 
     With `auto_tags` the tags that the photo shows follow yours; `auto_tags` of the answer says which they are. With
-    `auto_captions` a caption by the service's captioner follows yours.
+    `auto_captions` a caption by the service's captioner follows yours. A file whose metadata says that this service
+    drew it is stored as `generated`, unless you say otherwise.
     Identical bytes are stored once, whatever their number of ids."""
     most = runtime.settings.max_upload_files
     async with read_form(request, max_files=most, fields=frozenset({*_AUTOMATIC, "files", "metadata"})) as form:

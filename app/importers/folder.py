@@ -13,7 +13,8 @@ What a line becomes:
 
 A photo takes the line's title, tags and captions where it has none of its own; its id is its own, else the file's stem
 (a line that is a photo and nothing else: the line's id). Any other key goes into ``extra``, unless the line has an
-``extra``; so do ``captions`` where there is no photo to have them.
+``extra``; so do ``captions`` where there is no photo to have them. A photo of which ``generated`` is not said is drawn
+if its file says so.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ class FolderReader:
             title=_text(reference, "title") if "title" in reference else recipe.title,
             tags=clean_tags(_texts(reference, "tags")) if "tags" in reference else recipe.tags,
             captions=_captions(reference if "captions" in reference else line),
-            generated=(reference if of_recipe else {**line, **reference}).get("generated") is True,
+            generated=_flag(reference if of_recipe else {**line, **reference}, "generated"),
             extra=recipe.extra if plain else _extra(reference, _OF_PHOTOS | {"file"}),
         )
         if wanted == path.stem:
@@ -224,6 +225,11 @@ def _text(line: Mapping[str, object], name: str) -> str:
     if value is not None and not isinstance(value, str):
         raise _LineError(f"{name} must be a text")
     return (value or "").strip()
+
+
+def _flag(line: Mapping[str, object], name: str) -> bool | None:
+    value = line.get(name)
+    return value if isinstance(value, bool) else None
 
 
 def _texts(line: Mapping[str, object], name: str) -> tuple[str, ...]:

@@ -58,7 +58,11 @@ class ImageFields(Request):
     tags: Tags = Field(default_factory=list)
     captions: CaptionTexts = Field(default_factory=list, description="Sentences of your own about it.")
     extra: Extra = Field(default_factory=dict)
-    generated: bool = Field(default=False, description="Drawn by a model, not taken with a camera.")
+    generated: bool | None = Field(
+        default=None,
+        description="Drawn by a model, not taken with a camera. Left out: true for a file in whose metadata this "
+        "service wrote that it drew it, false for any other.",
+    )
     recipe_ids: RecipeIds | None = Field(default=None, description="Recipes it shows; left out: the links stay.")
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from app.engine.types import PhotoToCaption
 from app.ids import check_id, new_id
-from app.pictures import PictureLimits, decode
+from app.pictures import PictureLimits, decode, is_drawn
 from app.problems import Problem, as_problem, sentence
 from app.services.auto_captions import CaptionPlan, with_caption
 from app.services.items import Bundle, BundleOutcome, ItemError, ItemOutcome, PictureItem, RecipeItem
@@ -238,7 +238,8 @@ def open_picture(
         title=item.title.strip(),
         tags=draft.tags,
         captions=draft.captions,
-        generated=item.generated,
+        # Also of a file that is stored already: what is said of that one may be what a client said.
+        generated=is_drawn(data) if item.generated is None else item.generated,
         extra=item.extra,
     )
 

@@ -54,6 +54,7 @@ class Automatic:
 class PictureItem:
     """A photo to store. ``data`` is the file's bytes, or a path that is read when its turn comes.
 
+    ``generated``: drawn by a model; None: if the file says of itself that a generator of this project drew it.
     ``id``, ``revision`` and ``recipe_ids`` as for :class:`RecipeItem`. With ``auto_tags`` the head's tags follow
     ``tags``, and ``extra`` names them. With ``auto_captions`` the captioner's caption follows ``captions``.
     """
@@ -62,7 +63,7 @@ class PictureItem:
     id: str | None = None
     title: str = ""
     tags: tuple[str, ...] = ()
-    generated: bool = False
+    generated: bool | None = None
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
     revision: int | None = None
     recipe_ids: tuple[str, ...] | None = None

@@ -35,6 +35,7 @@ from models.captioning.types import (
     CaptionOptions,
     check_options,
 )
+from models.generation.provenance import PictureFormat, Provenance, encode_picture
 from models.generation.types import DrawnPicture, GeneratorInfo, PictureRequest, PictureRequestError, check_request
 from models.reasoning.types import (
     AnswerOptionError,
@@ -94,6 +95,12 @@ def picture(*foods: str, size: tuple[int, int] = (96, 64), format: str = "PNG") 
     buffer = BytesIO()
     image.save(buffer, format)
     return buffer.getvalue()
+
+
+def drawn_file(food: str, picture_format: PictureFormat = "png") -> bytes:
+    """A picture in one colour, whose file says that a generator drew it."""
+    pixels = np.full((32, 32, 3), COLOURS[food], dtype=np.uint8)
+    return encode_picture(pixels, Provenance("fake-pictures", food, seed=1), picture_format)
 
 
 CAPTIONER = CaptionerInfo(

@@ -4,15 +4,18 @@ import struct
 import warnings
 import zlib
 from io import BytesIO
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from app.pictures import DecodedPicture, PictureCode, PictureError, PictureLimits, decode, thumbnail
+from app.pictures import DecodedPicture, PictureCode, PictureError, PictureLimits, decode, is_drawn, thumbnail
+from models.generation.provenance import SOURCE_TYPE, PictureFormat, Provenance
+from tests.app.fakes import drawn_file
 
 LIMITS = PictureLimits()
 FORMATS = {
@@ -379,6 +382,35 @@ SEEDS += [
     encoded(quadrants(24, 16), kind, save_all=True, append_images=[quadrants(24, 16).rotate(180)])
     for kind in ("GIF", "PNG", "WEBP")
 ]
+SEEDS += [drawn_file("tomato", kind) for kind in get_args(PictureFormat)]
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+def test_a_file_that_says_it_was_drawn_is_drawn(kind: PictureFormat) -> None:
+    data = drawn_file("tomato", kind)
+    assert is_drawn(data)
+    written_anew = Image.open(BytesIO(data)).convert("RGB")
+    written_anew.info.clear()
+    assert not is_drawn(encoded(written_anew, kind))
+
+
+def test_what_only_looks_like_a_drawn_file_is_none() -> None:
+    mark, words = Provenance("someone", "soup", seed=1).to_json(), SOURCE_TYPE.encode()
+    text = PngInfo()
+    text.add_itxt("Source", SOURCE_TYPE)
+    text.add_itxt("tastespace", mark[:-1])
+    for data in (b"", words, encoded(quadrants(), "PNG") + mark.encode(), encoded(quadrants(), "PNG", pnginfo=text)):
+        assert not is_drawn(data)
+    drawn = drawn_file("tomato")
+    assert not is_drawn(drawn[: drawn.index(b"IDAT")])
+    # An animation is none of a generator's, and finding the texts at its end could take as long as somebody likes.
+    whole = PngInfo()
+    whole.add_itxt("tastespace", mark)
+    moving = encoded(quadrants(), "PNG", pnginfo=whole, save_all=True, append_images=[quadrants().rotate(180)])
+    assert words in moving
+    assert not is_drawn(moving)
+
+
 SIGNATURES = [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x10\0\0\0WEBPVP8 ", b"GIF89a", b"\0\0\0\x1cftypavif"]
 
 
@@ -393,6 +425,7 @@ def survives(data: bytes) -> None:
         else:
             assert picture.image.mode == "RGB"
             assert picture.width * picture.height <= SMALL.max_pixels
+            assert is_drawn(data) in (True, False)
 
 
 @given(st.sampled_from(SIGNATURES), st.binary(max_size=300))

@@ -20,7 +20,7 @@ from models.generation.provenance import read_provenance
 from models.generation.types import MAX_SEED, GeneratorInfo, PictureRequest
 from models.types import UInt8Array
 from tests.app.conftest import Service, problem, serving, until
-from tests.app.fakes import COLOURS, GENERATOR, FakeEngine, drawing_of, text_vector
+from tests.app.fakes import COLOURS, GENERATOR, FakeEngine, drawing_of, picture, text_vector
 
 pytestmark = pytest.mark.anyio
 
@@ -206,7 +206,9 @@ async def test_a_file_is_there_for_as_long_as_was_said(drawing: Service) -> None
 
 
 async def test_stored_pictures_are_marked_and_can_be_left_out(drawing: Service) -> None:
-    await drawing.put_image("photo", base64.b64decode((await _draw(drawing, prompt="tomato"))["data"][0]["b64_json"]))
+    await drawing.put_image("photo", picture("tomato"))
+    drawn = base64.b64decode((await _draw(drawing, prompt="tomato"))["data"][0]["b64_json"])
+    await drawing.put_image("brought-back", drawn)
     prompt = "tomato " * 100
     body = await _draw(drawing, prompt=prompt, n=2, seed=0, store=True)
     ids = [each["id"] for each in body["data"]]
@@ -217,6 +219,7 @@ async def test_stored_pictures_are_marked_and_can_be_left_out(drawing: Service) 
         assert stored["title"] == prompt[:500].strip()
         file = await drawing.client.get(stored["links"]["file"])
         assert file.content == base64.b64decode(each["b64_json"])
+    ids.append("brought-back")
     for generated, found in ((None, {"photo", *ids}), (False, {"photo"}), (True, set(ids))):
         wanted = {"text": "tomato", "filter": {} if generated is None else {"generated": generated}}
         hits = (await drawing.client.post("/v1/search/images", json=wanted)).json()["hits"]

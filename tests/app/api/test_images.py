@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from app.engine.types import Operation
+from models.generation.provenance import PictureFormat
 from tests.app.conftest import Service, problem
-from tests.app.fakes import picture
+from tests.app.fakes import drawn_file, picture
 
 pytestmark = pytest.mark.anyio
 
@@ -97,6 +98,26 @@ async def test_patch_changes_what_is_said_and_keeps_the_picture(service: Service
     problem(await client.patch("/v1/images/none", json={"title": "x"}), 404, "unknown-item")
     stale = {"If-Match": '"1-1"'}
     problem(await client.patch("/v1/images/i", json={"title": "x"}, headers=stale), 412, "precondition-failed")
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+async def test_a_file_that_says_it_was_drawn_is_no_photo(service: Service, kind: PictureFormat) -> None:
+    data = drawn_file("tomato", kind)
+    response = await service.client.post(
+        "/v1/images", files=[("files", ("a", data)), ("files", ("b", picture("rice")))]
+    )
+    ids = [each["id"] for each in response.json()["results"]]
+    assert [(await service.client.get(f"/v1/images/{each}")).json()["generated"] for each in ids] == [True, False]
+    for fields, expected in (({}, True), ({"generated": False}, False), ({"generated": None}, True)):
+        # Under one id, so that the file is known but for the first time.
+        assert (await service.put_image("i", data, **fields)).json()["generated"] is expected
+    renamed = await service.client.patch("/v1/images/i", json={"title": "Tomato"})
+    assert renamed.json()["generated"] is True
+    written_anew = Image.open(BytesIO(data)).convert("RGB")
+    written_anew.info.clear()
+    file = BytesIO()
+    written_anew.save(file, kind)
+    assert (await service.put_image("i", file.getvalue())).json()["generated"] is False
 
 
 async def test_listing_filters_by_tag_and_link(service: Service) -> None:

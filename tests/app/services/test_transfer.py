@@ -17,7 +17,8 @@ from app.services.items import Bundle, PictureItem, RecipeItem
 from app.services.transfer import ExportReport, ExportTargetError, export_catalogue
 from index.types import JsonValue, PictureCaption, Recipe, Stored, StoredImage, StoredRecipe
 from models.data import read_recipes
-from tests.app.fakes import picture
+from tests.app.fakes import drawn_file, picture
+from tests.app.importers.helpers import write, write_lines
 from tests.app.importers.runtime import everything, import_into, stored, with_runtime
 
 S = TypeVar("S", bound=Stored)
@@ -154,6 +155,38 @@ def test_an_export_is_replaced_when_asked(tmp_path: Path, data_dir: Path) -> Non
         assert archive.testzip() is None
         assert len(archive.read("recipes.jsonl").splitlines()) == 7
         assert all(json.loads(line) for line in archive.read("recipes.jsonl").splitlines())
+
+
+def test_what_was_drawn_here_and_is_imported_is_no_photo_of_its_recipe(tmp_path: Path) -> None:
+    soup = {"title": "Soup", "ingredients": ["water"], "instructions": ["Boil."]}
+    lines = [
+        soup | {"id": "a", "image": "a.png"},
+        soup | {"id": "b", "images": [{"file": "b.png", "generated": False}]},
+        {"id": "c", "title": "Salad", "image": "c.png"},
+        {"id": "d", "title": "Rice", "image": "d.png"},
+    ]
+    write_lines(tmp_path / "source/recipes.jsonl", lines)
+    for name, food in (("a", "tomato"), ("b", "meat"), ("c", "salad")):
+        write(tmp_path / f"source/{name}.png", drawn_file(food))
+    write(tmp_path / "source/d.png", picture("rice"))
+    for created in (6, 0):  # and again, where the files are known
+        report = import_into(tmp_path / "data", tmp_path / "source")
+        assert (report.created, report.updated, report.problems) == (created, 0, ())
+        _, images = stored(tmp_path / "data")
+        assert {key: image.picture.generated for key, image in images.items()} == {
+            "a": True,
+            "b": False,  # as its line says
+            "c": True,
+            "d": False,
+        }
+    export(tmp_path / "data", tmp_path / "out")
+    examples = {example.id: example for example in read_recipes(tmp_path / "out")}
+    assert {key: example.image is None for key, example in examples.items()} == {
+        "a": True,
+        "b": False,
+        "c": True,
+        "d": False,
+    }
 
 
 @pytest.mark.fault
