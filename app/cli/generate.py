@@ -159,15 +159,16 @@ def _draw(models: Models, drawing: Drawing, text: str, batch: int) -> list[tuple
 
     info, encoder = models.generator.info, models.encoder
     check_drawing(drawing, info)
-    vectors = None if encoder is None else encoder.encode_texts([text, drawing.negative or text])
-    by_vector = vectors if info.conditions == "vector" else None
+    by_vector = info.conditions == "vector"
+    texts = [text, drawing.negative] if by_vector and drawing.negative else [text]
+    vectors = None if encoder is None else encoder.encode_texts(texts)
     request = PictureRequest(
         text=text,
-        vector=None if by_vector is None else by_vector[0],
+        vector=vectors[0] if by_vector and vectors is not None else None,
         size=drawing.size,
         truncation=drawing.truncation,
         negative_text=drawing.negative,
-        negative_vector=by_vector[1] if by_vector is not None and drawing.negative else None,
+        negative_vector=vectors[1] if vectors is not None and len(vectors) > 1 else None,
     )
     drawn = draw_seeds(models.generator, request, drawing.seeds, batch)
     if encoder is None or vectors is None:

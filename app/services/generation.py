@@ -154,13 +154,14 @@ class PictureGeneration:
     async def _condition(self, drawing: Drawing, timings: Timings, priority: Priority) -> _Condition:
         generator = self.generator()
         check_drawing(drawing, generator)
+        by_vector = generator.conditions == "vector"
+        # The subject's vector is needed in any case: pictures are scored by it.
         terms = [QueryTerm(operand=drawing.subject)]
-        if drawing.negative:
+        if by_vector and drawing.negative:
             terms.append(QueryTerm(operand=Text(drawing.negative), field="negative_prompt"))
         resolved = await self._operands.resolve(terms, timings, priority)
         vectors = [term.vector for term in resolved.terms]
         prompt = await self._prompt(drawing, timings)
-        by_vector = generator.conditions == "vector"
         request = PictureRequest(
             text=prompt,
             vector=vectors[0] if by_vector else None,
@@ -168,7 +169,7 @@ class PictureGeneration:
             size=drawing.size,
             truncation=drawing.truncation,
             negative_text=drawing.negative,
-            negative_vector=vectors[1] if by_vector and drawing.negative else None,
+            negative_vector=vectors[1] if len(vectors) > 1 else None,
         )
         check_request(generator, request)
         return _Condition(vectors[0], request, prompt)

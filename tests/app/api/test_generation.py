@@ -297,6 +297,16 @@ async def test_generators_that_read_text_or_know_no_negatives(settings: Settings
         assert (model["sizes"], model["conditions"], model["negative"]) == (["32x32", "16x16"], "text", False)
 
 
+async def test_what_not_to_draw_is_not_encoded_for_a_generator_that_reads_text(settings: Settings) -> None:
+    reader: GeneratorInfo = replace(GENERATOR, conditions="text", encoder="", dim=0)
+    async with serving(settings, FakeEngine(generator=reader)) as service:
+        await _draw(service, prompt="meat", negative_prompt="rice", seed=0)
+        texts = [work for operation, work in service.engine.encoded if operation is Operation.ENCODE_TEXT]
+        (request,) = [work for _, work in service.engine.encoded if isinstance(work, PictureRequest)]
+    assert texts == ["meat"]
+    assert (request.negative_text, request.negative_vector) == ("rice", None)
+
+
 async def test_what_a_model_refuses_or_can_not_do_now(drawing: Service) -> None:
     body = problem(await drawing.client.post(URL, json={"prompt": "undrawable"}), 422, "drawing-failed")
     assert "can't be drawn" in body["detail"]

@@ -20,12 +20,14 @@ from tests.app.fakes import COLOURS, GENERATOR, FakeEngine, drawing_of, pixels_v
 
 
 class WordEncoder:
-    """The fake engine's vectors."""
+    """The fake engine's vectors; remembers the texts."""
 
     def __init__(self) -> None:
         self.info: EncoderInfo = FakeEngine().info
+        self.texts: list[str] = []
 
     def encode_texts(self, texts: Sequence[str]) -> Float32Array:
+        self.texts += texts
         return np.stack([text_vector(text) for text in texts])
 
     def encode_images(self, images: Sequence[Image.Image]) -> Float32Array:
@@ -118,6 +120,17 @@ def test_a_generator_that_reads_text_needs_no_encoder(
     assert result.exit_code == 0, result.output
     (record,) = json.loads(result.stdout)
     assert "score" not in record
+
+
+def test_what_not_to_draw_is_not_encoded_for_a_generator_that_reads_text(
+    tastespace: Tastespace, generator: ColourGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = WordEncoder()
+    monkeypatch.setattr("models.registry.load_encoder", lambda *_, **__: encoder)
+    generator.info = replace(GENERATOR, conditions="text", encoder="", dim=0)
+    result = tastespace("generate", "meat", "--negative", "rice", "--candidates", 2, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert encoder.texts == ["meat"]
 
 
 def test_prompts_that_look_alike_and_names_of_any_script(
