@@ -67,7 +67,11 @@ class DrawPictures(Request):
         description="Pictures to draw, at least `n`; the `n` that the joint encoder finds nearest to the subject are "
         "answered, best first. Left out: as the service is set, and with a `seed` just those that are answered.",
     )
-    store: bool = Field(default=False, description="Also store them as photos that are marked `generated`.")
+    store: bool = Field(
+        default=False,
+        description="Also store them as photos that are marked `generated`: all that are answered or, with a problem "
+        "as the answer, none.",
+    )
     model: str | None = Field(default=None, max_length=200, description="The generator's name, if given.")
     user: str | None = Field(default=None, max_length=512, description="Accepted for other services' clients; unused.")
 

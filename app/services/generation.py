@@ -16,7 +16,7 @@ from app.problems import Problem
 from app.services.drawing import SWITCHED_OFF, Candidate, Drawing, check_drawing, chosen, recipe_prompt
 from app.services.drawn_files import DrawnFiles
 from app.services.ingest import Ingest
-from app.services.items import Bundle, PictureItem
+from app.services.items import PictureItem
 from app.services.operands import Operands
 from app.services.query import Item, QueryTerm, Text, WholeRecipe
 from app.services.resources import Resources
@@ -267,12 +267,8 @@ class PictureGeneration:
             for place, data in enumerate(files)
         ]
         with timings.stage("store"):
-            outcomes = await self._ingest.put_many([Bundle(pictures=(item,)) for item in items], Priority.INTERACTIVE)
-        parts = [outcome.parts[0] for outcome in outcomes]
-        for part in parts:
-            if part.error is not None:
-                raise Problem(part.error.slug, part.error.detail)
-        return [part.id for part in parts]
+            outcomes = await self._ingest.put_all(items)
+        return [outcome.id for outcome in outcomes]
 
     def _timeout_s(self, priority: Priority) -> float | None:
         return self._resources.settings.request_timeout_s if priority is Priority.INTERACTIVE else None

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from app.engine.types import Priority
+from app.problems import Problem
 from app.services.drafts import Draft, Parcel, draft_picture, item_error, parcel, refuse_doubles
 from app.services.items import Bundle, BundleOutcome, ItemError, ItemOutcome, PictureItem, RecipeItem
 from app.services.preparation import Preparation
@@ -55,17 +56,31 @@ class Ingest:
         fail because of one item, the items are written one by one. Content that is stored already is neither
         encoded nor written again. Once this returns, what it says is committed.
         """
-        parcels = [parcel(bundle) for bundle in bundles]
-        drafts = [draft for each in parcels for draft in each.drafts]
-        refuse_doubles(drafts)
-        await self._preparation.prepare(drafts, priority)
+        parcels = await self._prepared(bundles, priority)
         for each in parcels:
             each.link()
         await self._commit(parcels)
-        for draft in drafts:
-            status = draft.result.status.value if draft.result else "failed"
-            self._resources.metrics.count_item(draft.kind.value, status)
+        self._count(parcels)
         return [each.outcome() for each in parcels]
+
+    async def put_all(
+        self, items: Sequence[PictureItem], priority: Priority = Priority.INTERACTIVE
+    ) -> list[ItemOutcome]:
+        """Insert or replace photos in one transaction: all of them or, where one can't be stored, none.
+
+        Raises:
+            Problem: one can't be stored; why.
+            IndexRoomError: the catalogue refuses one: its recipe is not there, say, or it has another revision.
+        """
+        parcels = await self._prepared([Bundle(pictures=(item,)) for item in items], priority)
+        drafts = [draft for each in parcels for draft in each.drafts]
+        failed = next((draft.error for draft in drafts if draft.error is not None), None)
+        if failed is None and drafts:
+            await self._resources.executors.write(self._write, drafts)
+        self._count(parcels)
+        if failed is not None:
+            raise Problem(failed.slug, failed.detail)
+        return [each.outcome().parts[0] for each in parcels]
 
     async def change_recipe(
         self, item_id: str, change: Callable[[StoredRecipe], RecipeItem], *, retry: bool = True
@@ -118,6 +133,19 @@ class Ingest:
         return await self._resources.executors.write(self._resources.catalogue.unlink, recipe_id, image_id)
 
     # --- one step each ----------------------------------------------------------------------------------
+
+    async def _prepared(self, bundles: Sequence[Bundle], priority: Priority) -> list[Parcel]:
+        """Ready to be written, but for what is wrong with some."""
+        parcels = [parcel(bundle) for bundle in bundles]
+        drafts = [draft for each in parcels for draft in each.drafts]
+        refuse_doubles(drafts)
+        await self._preparation.prepare(drafts, priority)
+        return parcels
+
+    def _count(self, parcels: Sequence[Parcel]) -> None:
+        for draft in (draft for each in parcels for draft in each.drafts):
+            status = draft.result.status.value if draft.result else "failed"
+            self._resources.metrics.count_item(draft.kind.value, status)
 
     async def _commit(self, parcels: Sequence[Parcel]) -> None:
         ready = [draft for each in parcels for draft in each.drafts if draft.write() is not None]

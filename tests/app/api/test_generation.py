@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.engine.types import Operation
+from app.engine.types import Failed, Operation, Outcome, Payload
 from app.settings import Settings
 from index.jobs import JobState
 from models.generation.provenance import read_provenance
@@ -224,6 +225,25 @@ async def test_stored_pictures_are_marked_and_can_be_left_out(drawing: Service) 
         wanted = {"text": "tomato", "filter": {} if generated is None else {"generated": generated}}
         hits = (await drawing.client.post("/v1/search/images", json=wanted)).json()["hits"]
         assert {hit["id"] for hit in hits} == found
+
+
+async def test_where_one_picture_can_not_be_stored_none_is(drawing: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, calls = drawing.engine, itertools.count()
+
+    async def submit(operation: Operation, items: Sequence[Payload], **values: Any) -> list[Outcome[Any]]:
+        outcomes = await FakeEngine.submit(engine, operation, items, **values)
+        # The pictures are encoded twice: to be scored, and to be stored.
+        if operation is Operation.ENCODE_PIXELS and next(calls) % 2:
+            outcomes[-1] = Failed("the picture is unfit")
+        return outcomes
+
+    monkeypatch.setattr(engine, "submit", submit)
+    wanted = {"prompt": "tomato rice", "n": 3, "seed": 1, "store": True}
+    body = problem(await drawing.client.post(URL, json=wanted), 422, "encoding-failed")
+    assert "the picture is unfit" in body["detail"]
+    job = await _job(drawing, await drawing.client.post(URL, json=wanted, headers=ASYNC))
+    assert (job["state"], job["detail"], job["progress"]["created"]) == ("failed", "the picture is unfit", 0)
+    assert (await drawing.client.get("/v1/images")).json()["items"] == []
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from app.engine.types import Operation, Priority, SaturatedError, UnavailableError
+from app.problems import Problem
 from app.services.items import Bundle, PictureItem, RecipeItem
-from index.types import Kind, PutRecipe, Recipe, StoredRecipe, WriteStatus
+from index.types import Kind, PutRecipe, Recipe, RevisionError, StoredRecipe, UnknownItemError, WriteStatus
 from tests.app.conftest import Service
 from tests.app.fakes import picture, text_vector
 
@@ -40,6 +41,24 @@ async def test_a_broken_photo_costs_only_itself(service: Service) -> None:
     assert bad is not None
     assert bad.slug == "invalid-picture"
     assert service.runtime.catalogue.get(Kind.RECIPE, "r").image_ids == ("good",)
+
+
+async def test_photos_are_all_stored_or_none(service: Service) -> None:
+    ingest, catalogue = service.runtime.ingest, service.runtime.catalogue
+    good = PictureItem(data=picture("rice"), id="good")
+    for bad, error in (
+        (PictureItem(data=b"broken", id="bad"), Problem),
+        (PictureItem(data=picture("tomato"), id="a/b"), Problem),
+        (PictureItem(data=picture("tomato"), id="bad", recipe_ids=("nobody",)), UnknownItemError),
+        (PictureItem(data=picture("tomato"), id="bad", revision=7), RevisionError),
+    ):
+        with pytest.raises(error):
+            await ingest.put_all([good, bad])
+        assert catalogue.head() == 0
+    outcomes = await ingest.put_all([good, PictureItem(data=picture("tomato"))])
+    assert [outcome.ok for outcome in outcomes] == [True, True]
+    assert set(catalogue.ids_to_pks(Kind.IMAGE, [outcome.id for outcome in outcomes])) == {"good", outcomes[1].id}
+    assert await ingest.put_all([]) == []
 
 
 async def test_a_bundle_whose_photos_all_fail_keeps_the_links_it_has(service: Service) -> None:
