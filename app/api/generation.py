@@ -22,7 +22,7 @@ from app.runtime import Runtime
 from app.schemas.generation import CandidateOut, DrawnPictureOut, DrawnPictures, DrawPictures, ResponseFormat
 from app.schemas.jobs import JobOut
 from app.services.drawing import Drawing, Subject, check_drawing, count_candidates, new_seed, recipe_prompt, side_of
-from app.services.generation import DrawingAnswer
+from app.services.drawn_answers import DrawingAnswer
 from app.services.query import Item, Text, WholeRecipe
 from index.jobs import JobState
 from index.types import Kind, UnknownItemError

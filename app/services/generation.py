@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -14,6 +13,7 @@ from PIL import Image
 from app.engine.types import Done, Operation, Priority
 from app.problems import Problem
 from app.services.drawing import SWITCHED_OFF, Candidate, Drawing, check_drawing, chosen, recipe_prompt
+from app.services.drawn_answers import DrawingAnswer, FinishedPicture, read_answer
 from app.services.drawn_files import DrawnFiles
 from app.services.ingest import Ingest
 from app.services.items import PictureItem
@@ -21,7 +21,7 @@ from app.services.operands import Operands
 from app.services.query import Item, QueryTerm, Text, WholeRecipe
 from app.services.resources import Resources
 from app.services.timings import Timings
-from index.types import JsonValue, Kind, Recipe
+from index.types import Kind, Recipe
 from models.generation.provenance import PictureFormat, Provenance, encode_picture
 from models.generation.types import (
     DrawnPicture,
@@ -34,37 +34,6 @@ from models.preprocess import to_pixels
 from models.types import Float32Array, ImagePreprocess, UInt8Array
 
 _LONGEST_TITLE = 500  # of a stored photo
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedPicture:
-    """A file that says where it comes from; ``name`` among the drawn files where it is kept, ``id`` where it is
-    stored."""
-
-    data: bytes
-    seed: int
-    score: float
-    name: str | None = None
-    id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrawingAnswer:
-    """Pictures, and all candidates by seed and score, in the order in which they were drawn.
-
-    ``prompt`` is what was drawn, where that was not the client's own words. ``created`` and ``expires_at`` (of kept
-    files) are in seconds since 1970.
-    """
-
-    pictures: tuple[FinishedPicture, ...]
-    candidates: tuple[tuple[int, float], ...]
-    model: str
-    prompt: str | None
-    size: int
-    picture_format: PictureFormat
-    created: int
-    expires_at: int
-    timings: Timings
 
 
 class DrawingCancelledError(Exception):
@@ -143,11 +112,11 @@ class PictureGeneration:
         if should_cancel():
             raise DrawingCancelledError
         answer = await self._answer(replace(drawing, keep=True), condition, candidates, timings, job_id)
-        await self._resources.executors.database(self.files.add_result, job_id, _record(answer))
+        await self._resources.executors.database(self.files.add_result, job_id, answer.to_json())
 
     async def result(self, job_id: str) -> DrawingAnswer | None:
         """What a job drew; None where there is nothing (any more)."""
-        return await self._resources.executors.database(self._result, job_id)
+        return await self._resources.executors.database(read_answer, self.files, job_id)
 
     # --- one step each ----------------------------------------------------------------------------------
 
@@ -272,30 +241,6 @@ class PictureGeneration:
 
     def _timeout_s(self, priority: Priority) -> float | None:
         return self._resources.settings.request_timeout_s if priority is Priority.INTERACTIVE else None
-
-    def _result(self, job_id: str) -> DrawingAnswer | None:
-        record: Any = self.files.read_result(job_id)
-        if record is None:
-            return None
-        pictures: list[FinishedPicture] = []
-        for each in record["pictures"]:
-            data = self.files.read(each["name"])
-            if data is None:
-                return None
-            pictures.append(FinishedPicture(data, each["seed"], each["score"], each["name"], each["id"]))
-        values = record | {
-            "pictures": tuple(pictures),
-            "candidates": tuple((seed, score) for seed, score in record["candidates"]),
-            "timings": Timings(record["timings"]),
-        }
-        return DrawingAnswer(**values)
-
-
-def _record(answer: DrawingAnswer) -> Mapping[str, JsonValue]:
-    """As JSON, without the bytes."""
-    record = asdict(answer)
-    pictures = [{name: value for name, value in each.items() if name != "data"} for each in record["pictures"]]
-    return record | {"pictures": pictures, "timings": answer.timings.seconds}
 
 
 def _seen(pictures: Sequence[UInt8Array], spec: ImagePreprocess) -> list[UInt8Array]:
