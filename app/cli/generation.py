@@ -153,6 +153,7 @@ def train_generator(
     parts: Annotated[
         float, typer.Option(min=0, max=1, help="gan: share of steps that look at a quarter of each picture, closely.")
     ] = 0.33,
+    variety: Annotated[float, typer.Option(min=0, help="gan: how much pictures of one text must differ.")] = 2.0,
     val_pictures: Annotated[int, typer.Option(min=2, help="Drawn and measured after each epoch.")] = 256,
     bfloat16: Annotated[bool, typer.Option(help="Compute in it where the processor does.")] = False,
     init: Annotated[Path | None, typer.Option(help="Folder of a trained generator to start from.")] = None,
@@ -176,7 +177,7 @@ def train_generator(
         sampling = FlowSampling(sampling_steps, guidance, solver.value)
         flow = FlowOptions(blocks=_numbers(blocks, "--blocks"), forget=forget, sampling=sampling, align=align)
         flow = replace(flow, attention=tuple(map(bool, _numbers(attention, "--attention"))))
-        gan = GanOptions(critic=critic, critic_rate=critic_rate, matching=matching, parts=parts)
+        gan = GanOptions(critic=critic, critic_rate=critic_rate, matching=matching, parts=parts, variety=variety)
         if widths:
             channels = _numbers(widths, "--widths")
             flow, gan = replace(flow, widths=channels), replace(gan, widths=channels)

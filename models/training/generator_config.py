@@ -83,6 +83,8 @@ class GanOptions:
         matching: weight of what the matching head finds of drawn pictures, beside what the discriminator does.
         parts: share of the steps that look at a quarter of each picture at its full resolution, not at the whole of it
             at half.
+        variety: weight of what pictures of the same condition lack in difference (see
+            :func:`models.training.generator_gan.sameness`).
 
     Raises:
         ValueError: a value is out of its range.
@@ -94,10 +96,11 @@ class GanOptions:
     critic_rate: float = 1.0
     matching: float = 1.0
     parts: float = 0.33
+    variety: float = 2.0
 
     def __post_init__(self) -> None:
-        if min(self.critic_rate, self.matching, self.parts) < 0 or self.parts > 1:
-            raise ValueError("critic_rate and matching must not be negative, and parts must be within 0 and 1")
+        if min(self.critic_rate, self.matching, self.parts, self.variety) < 0 or self.parts > 1:
+            raise ValueError("critic_rate, matching and variety must not be negative, and parts must be within 0 and 1")
 
 
 @dataclass(frozen=True, slots=True)

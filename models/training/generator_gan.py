@@ -31,6 +31,8 @@ from models.training.run_folder import Stateful
 _BETAS = (0.0, 0.99)
 _LARGEST_GRADIENT = 10.0
 _MATCHING_SCALE = 10.0
+#: Of a batch, what is drawn once more from other noise, and how different that must be, relative to other photos.
+_DRAWN_AGAIN, _DIFFERENT = 1 / 4, 0.7
 
 
 class GanTraining:
@@ -68,11 +70,15 @@ class GanTraining:
         with torch.autocast(batch.latents.device.type, torch.bfloat16, enabled=config.bfloat16):
             with torch.no_grad():
                 real = self._eyes(augmented(self._look(batch.latents, whole)))
-            drawn = self._eyes(augmented(self._look(self.network(noise, batch.condition), whole)))
+            latents = self.network(noise, batch.condition)
+            drawn = self._eyes(augmented(self._look(latents, whole)))
             values = self._teach_critics(real, drawn, batch.condition, whole)
             self.critics.requires_grad_(False)
             losses = self._generator_losses(drawn, batch.condition, whole)
+            if config.gan.variety:
+                losses["sameness"] = self._sameness(latents, batch)
         loss = losses["generator"] + config.gan.matching * losses.get("drawn_matching", 0.0)
+        loss = loss + config.gan.variety * losses.get("sameness", 0.0)
         _descend(self._optimiser, loss, self.network)
         self.critics.requires_grad_(True)
         follow(self.average, self.network, decay=config.ema_decay, step=step)
@@ -126,6 +132,12 @@ class GanTraining:
             losses["drawn_matching"] = self._matching_loss(drawn, condition)
         return losses
 
+    def _sameness(self, latents: Tensor, batch: GeneratorBatch) -> Tensor:
+        """Of some of the drawn latents, drawn once more from other noise."""
+        count = max(1, round(_DRAWN_AGAIN * len(latents)))
+        noise = torch.randn(count, *self.network.noise_shape, device=latents.device)
+        return sameness(latents[:count], self.network(noise, batch.condition[:count]), batch.latents)
+
     def _matching_loss(self, maps: Sequence[Tensor], condition: Tensor) -> Tensor:
         found = self.critics.matching(maps).float()
         return info_nce(functional.normalize(found), functional.normalize(condition.float()), _MATCHING_SCALE)
@@ -155,6 +167,25 @@ def critic_losses(
             [functional.relu(1 + each.float()) for each in critic.scores(features, condition.roll(1, 0))]
         ),
     }
+
+
+def sameness(one: Tensor, other: Tensor, real: Tensor) -> Tensor:
+    """How much two drawings of the same conditions lack of seven tenths of the difference of two photos; 0: nothing.
+
+    A photo has but one title, so nothing else asks for different pictures of one; noise is soon ignored (Mao et al.
+    2019, whose ratio of differences has no such limit). Differences are absolute ones of latents at half their
+    resolution.
+
+    Args:
+        one, other: drawn latents, (m, channels, grid, grid), row by row of the same condition.
+        real: latents of photos, (n, channels, grid, grid), n at least 2.
+    """
+    wanted = _DIFFERENT * _difference(real, real.roll(1, 0)).detach()
+    return functional.relu(1 - _difference(one, other) / wanted)
+
+
+def _difference(one: Tensor, other: Tensor) -> Tensor:
+    return functional.avg_pool2d(one.float() - other.float(), 2).abs().mean()
 
 
 def quarters(latents: Tensor) -> Tensor:

@@ -55,7 +55,20 @@ def test_an_autoencoder_gets_the_options(tastespace: Tastespace, tmp_path: Path,
 def test_a_generator_gets_the_options(tastespace: Tastespace, tmp_path: Path, seen: list[Any]) -> None:
     result = tastespace(
         *("train", "generator", "--data", tmp_path, "--out", tmp_path / "run", "--autoencoder", tmp_path / "coder"),
-        *("--backend", "gan", "--widths", "64,32", "--critic", 16, "--matching", "0.5", "--parts", "0.25"),
+        *(
+            "--backend",
+            "gan",
+            "--widths",
+            "64,32",
+            "--critic",
+            16,
+            "--matching",
+            "0.5",
+            "--parts",
+            "0.25",
+            "--variety",
+            3,
+        ),
         *("--text-share", 1, "--recipe-share", 0, "--photo-share", 0, "--condition-noise", "0.1"),
     )
     assert result.exit_code == 0, result.output
@@ -66,7 +79,7 @@ def test_a_generator_gets_the_options(tastespace: Tastespace, tmp_path: Path, se
     )
     assert result.exit_code == 0, result.output
     gan, flow = seen
-    assert gan.gan == GanOptions(widths=(64, 32), critic=16, matching=0.5, parts=0.25)
+    assert gan.gan == GanOptions(widths=(64, 32), critic=16, matching=0.5, parts=0.25, variety=3)
     assert gan.mix == ConditionMix(1, 0, 0, 0.1)
     assert (gan.backend, gan.autoencoder, gan.learning_rate) == ("gan", tmp_path / "coder", 2e-4)
     sampling = FlowSampling(solver="heun", guidance=4)

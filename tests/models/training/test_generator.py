@@ -73,7 +73,7 @@ def test_it_leaves_a_generator_with_metrics_and_sheets(config: GeneratorTraining
     losses = (
         {"loss"}
         if config.backend == "flow"
-        else {"real", "drawn", "mismatched", "generator", "real_matching", "drawn_matching"}
+        else {"real", "drawn", "mismatched", "generator", "real_matching", "drawn_matching", "sameness"}
     )
     assert measured | losses <= {name for line in lines for name in line}
     for epoch in (1, 2, 3):

@@ -8,7 +8,7 @@ from models.backbones import load_vision
 from models.generation.gan import GanConfig
 from models.generation.generator_weights import build_network
 from models.training.generator_config import GanOptions
-from models.training.generator_gan import critic_losses, quarters
+from models.training.generator_gan import critic_losses, quarters, sameness
 from models.training.perceptual import FrozenStages, fold_batch_norms
 from models.training.projected_critic import (
     FeatureMixing,
@@ -146,8 +146,21 @@ def test_quarters_are_windows_of_the_latents() -> None:
     assert {max(c) for c in zip(*corners, strict=True)} <= {7, 8}
 
 
+def test_drawings_of_one_condition_must_differ_by_a_share_of_what_photos_do() -> None:
+    torch.manual_seed(0)
+    real, one = torch.randn(64, 4, 8, 8), torch.randn(16, 4, 8, 8)
+    assert sameness(one, one, real).item() == 1
+    assert sameness(one, torch.randn(16, 4, 8, 8), real).item() == 0
+    near = one.clone().requires_grad_(True)
+    loss = sameness(one, near + 0.35 * torch.randn(16, 4, 8, 8), real)
+    assert 0.5 < loss.item() < 0.75  # 0.35 / sqrt(2) of a difference of 0.7
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert near.grad is not None
+    assert near.grad.abs().sum() > 0
+
+
 def test_options_out_of_range_are_refused() -> None:
-    for values in ({"critic_rate": -1.0}, {"matching": -0.1}, {"parts": 1.1}, {"parts": -0.1}):
+    for values in ({"critic_rate": -1.0}, {"matching": -0.1}, {"variety": -1.0}, {"parts": 1.1}, {"parts": -0.1}):
         with pytest.raises(ValueError, match="must"):
             GanOptions(**values)  # type: ignore[arg-type]
 
