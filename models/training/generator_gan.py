@@ -173,19 +173,22 @@ def sameness(one: Tensor, other: Tensor, real: Tensor) -> Tensor:
     """How much two drawings of the same conditions lack of seven tenths of the difference of two photos; 0: nothing.
 
     A photo has but one title, so nothing else asks for different pictures of one; noise is soon ignored (Mao et al.
-    2019, whose ratio of differences has no such limit). Differences are absolute ones of latents at half their
-    resolution.
+    2019, whose ratio of differences has no such limit). Each pair counts by itself, since else a few kinds of pictures
+    would do. Differences are absolute ones of latents at half their resolution and of equal power: to be paler or
+    more blurred is no difference.
 
     Args:
         one, other: drawn latents, (m, channels, grid, grid), row by row of the same condition.
         real: latents of photos, (n, channels, grid, grid), n at least 2.
     """
-    wanted = _DIFFERENT * _difference(real, real.roll(1, 0)).detach()
-    return functional.relu(1 - _difference(one, other) / wanted)
+    wanted = _DIFFERENT * _differences(real, real.roll(1, 0)).mean().detach()
+    return functional.relu(1 - _differences(one, other) / wanted).mean()
 
 
-def _difference(one: Tensor, other: Tensor) -> Tensor:
-    return functional.avg_pool2d(one.float() - other.float(), 2).abs().mean()
+def _differences(one: Tensor, other: Tensor) -> Tensor:
+    small = [functional.avg_pool2d(each.float(), 2) for each in (one, other)]
+    equal = [each * each.square().mean((1, 2, 3), keepdim=True).clamp_min(1e-6).rsqrt() for each in small]
+    return (equal[0] - equal[1]).abs().mean((1, 2, 3))
 
 
 def quarters(latents: Tensor) -> Tensor:
