@@ -13,6 +13,7 @@ from app.engine.placement import PLACED_MODELS, Place, PlacedModel, parse_placem
 MEBIBYTE = 1024 * 1024
 ENV_PREFIX = "TASTESPACE_"
 NO_MODEL = "none"
+_SHIPPED_ENCODER, _SHIPPED_GENERATOR = "tastespace-lite", "tastespace-pictures"
 _WORKER_KEY = f"{ENV_PREFIX}WORKER_KEY"
 _KEY_CHARACTERS = 16
 _SECRETS = (("api_key",), ("worker_key",))
@@ -50,10 +51,14 @@ class Settings(BaseSettings):
     reasoner: str = Field(
         default="tastespace-answers", min_length=1, description="See models.reasoning.loading; none: without."
     )
-    generator: str = Field(default="none", min_length=1, description="See models.generation.loading; none: without.")
+    generator: str = Field(
+        default="auto",
+        min_length=1,
+        description="See models.generation.loading; auto: the shipped one beside the shipped encoder; none: without.",
+    )
     generator_batch: int = Field(default=8, ge=1, le=256, description="Most pictures that are drawn in one batch.")
     generator_candidates: int = Field(
-        default=1, ge=1, le=8, description="Pictures drawn for each that is answered, where a request says nothing."
+        default=4, ge=1, le=8, description="Pictures drawn for each that is answered, where a request says nothing."
     )
     worker_key: SecretStr | None = Field(default=None, description="Secret of the service and its worker hosts.")
     placement: Annotated[tuple[Place, ...], NoDecode] = Field(
@@ -99,6 +104,15 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("generator")
+    @classmethod
+    def _generator_reads_the_encoder(cls, value: str, info: ValidationInfo) -> str:
+        """A generator is told vectors of the encoder that it was trained with: beside any other the service would not
+        start."""
+        if value != "auto":
+            return value
+        return _SHIPPED_GENERATOR if info.data.get("encoder") == _SHIPPED_ENCODER else NO_MODEL
 
     @field_validator("placement", mode="before")
     @classmethod

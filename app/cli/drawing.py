@@ -22,7 +22,7 @@ GeneratorOption = Annotated[
     str | None,
     typer.Option(
         "--generator",
-        help="tastespace-pictures, latent:FOLDER or just FOLDER, diffusers:NAME (TASTESPACE_GENERATOR).",
+        help="tastespace-pictures, latent:FOLDER or just FOLDER, diffusers:NAME, auto (TASTESPACE_GENERATOR).",
         show_default=False,
     ),
 ]

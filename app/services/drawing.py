@@ -20,8 +20,8 @@ MAX_CANDIDATES: Final = 80
 MAX_PROMPT: Final = 4000  # characters
 #: What is said where the settings ask for no generator.
 SWITCHED_OFF: Final = (
-    "drawing is switched off; set TASTESPACE_GENERATOR to a generator, such as latent:FOLDER or "
-    "diffusers:stabilityai/sd-turbo"
+    "drawing is switched off, or there is no generator for this encoder; set TASTESPACE_GENERATOR to one that fits it, "
+    "such as tastespace-pictures (tastespace-lite), latent:FOLDER or diffusers:stabilityai/sd-turbo (any)"
 )
 _LONGEST_TITLE: Final = 300
 

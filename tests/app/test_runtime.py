@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 def _settings(folder: Path, **values: object) -> Settings:
-    return Settings.model_validate({"data_dir": folder, "reasoner": "none", **values})
+    return Settings.model_validate({"data_dir": folder, "reasoner": "none", "generator": "none", **values})
 
 
 async def test_lanes_are_placed_as_the_settings_say(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_overrides_win_and_none_is_no_override(monkeypatch: pytest.MonkeyPatch) 
         ("DECODE_THREADS", "0"),
         ("CAPTIONER", ""),
         ("REASONER", ""),
-        ("PLACEMENT", "generator=cpu"),
+        ("GENERATOR", ""),
         ("PLACEMENT", "encoder=toaster"),
         ("PLACEMENT", "encoder=cpu,"),
         ("PLACEMENT", "encoder=cpu@worker:8100"),
@@ -76,6 +76,25 @@ def test_a_wrong_value_is_one_sentence_that_names_the_variable(
     message = str(caught.value)
     assert message.startswith(f"TASTESPACE_{name} is wrong: ")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("encoder", "asked", "generator"),
+    [
+        (None, None, "tastespace-pictures"),
+        ("tastespace-lite", "auto", "tastespace-pictures"),
+        ("lite:mine", None, "none"),
+        ("open_clip:ViT-B-32/openai", "auto", "none"),
+        ("lite:mine", "latent:pictures", "latent:pictures"),
+        (None, "none", "none"),
+    ],
+)
+def test_pictures_are_drawn_where_the_shipped_generator_reads_the_encoder(
+    monkeypatch: pytest.MonkeyPatch, encoder: str | None, asked: str | None, generator: str
+) -> None:
+    if asked is not None:
+        monkeypatch.setenv("TASTESPACE_GENERATOR", asked)
+    assert Settings.load(encoder=encoder).generator == generator
 
 
 def test_a_placement_is_read_and_held_to_the_models_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

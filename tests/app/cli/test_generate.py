@@ -173,7 +173,11 @@ def test_without_a_generator_or_with_one_of_another_encoder(
     result = tastespace("generate", "x", "--out", tmp_path)
     assert result.exit_code == 1
     assert "was trained on vectors of the encoder 000000000000" in result.stderr
-    monkeypatch.delenv("TASTESPACE_GENERATOR")
+    monkeypatch.setenv("TASTESPACE_GENERATOR", "none")
     result = tastespace("generate", "x", "--out", tmp_path)
     assert result.exit_code == 1
     assert "choose one with --generator" in result.stderr
+    monkeypatch.delenv("TASTESPACE_GENERATOR")
+    result = tastespace("generate", "x", "--out", tmp_path, "--encoder", "lite:mine")
+    assert result.exit_code == 1
+    assert "no generator for this encoder" in result.stderr
