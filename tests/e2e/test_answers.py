@@ -29,8 +29,8 @@ def answering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     write_colours(folder / "colours")
     train_reasoner(
         ReasonerTrainingConfig(
-            out=folder / "reasoner", data=folder / "colours", epochs=30, batch_size=16, image_size=64,
-            learning_rate=5e-3, dropout=0.1, embedding=16, hidden=32, values=128, attention=16, joint=32,
+            out=folder / "reasoner", data=folder / "colours", epochs=60, batch_size=16, image_size=64,
+            learning_rate=3e-3, dropout=0.1, embedding=16, hidden=32, values=128, attention=16, joint=32,
         )
     )  # fmt: skip
     running = Service(folder, reasoner=f"attend:{folder / 'reasoner'}", captioner="none", builtin_catalogue="false")
