@@ -3,10 +3,12 @@
 #   PYTHON        the interpreter that makes the environment            (python3.11, else python3)
 #   TORCH_INDEX   an extra package index, say one with CPU-only torch wheels (the default wheels take 5 GB)
 #   HOST, PORT    where the service listens                             (127.0.0.1:8000)
+#   TEST_WORKERS  processes that run the tests, 2 GB of memory each     (2)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 HOST ?= 127.0.0.1
 PORT ?= 8000
+TEST_WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
@@ -40,8 +42,9 @@ lint: install
 types: install
 	$(BIN)/mypy
 
+# One thread for each process: two processes of two threads each are slower on two cores.
 unit: install
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS)
 
 format: install
 	$(BIN)/ruff format .
