@@ -22,3 +22,10 @@ def test_grids_of_nothing_or_without_their_captions_are_refused(tmp_path: Path) 
         save_grid(tmp_path / "grid.png", [], [])
     with pytest.raises(ValueError, match="shorter"):
         save_grid(tmp_path / "grid.png", [np.zeros((8, 8, 3), dtype=np.uint8)] * 2, ["one"])
+
+
+def test_a_caption_with_accents_is_written_without_them(tmp_path: Path) -> None:
+    picture = [np.zeros((96, 96, 3), dtype=np.uint8)]
+    for name, caption in (("accents", "Phở Bò, crème"), ("plain", "Pho Bo, creme")):
+        save_grid(tmp_path / f"{name}.png", picture, [caption])
+    assert (tmp_path / "accents.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
