@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     )
 
     # Model and engine
-    encoder: str = Field(default="tastespace-lite", min_length=1, description="Joint encoder, see models.registry.")
+    encoder: str = Field(default=_SHIPPED_ENCODER, min_length=1, description="Joint encoder, see models.registry.")
     device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$", description="Where the model runs.")
     runtime: RuntimeName = Field(default="auto", description="What computes the model; auto: openvino on a CPU.")
     model_cache: Path | None = Field(default=None, description="Folder of converted models; default: in data_dir.")

@@ -8,16 +8,13 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from app.cli.common import stderr, stdout
 from app.cli.progress import StageProgress, listed, training_bars
 from app.cli.train import manifest_command
-
-if TYPE_CHECKING:
-    pass
 
 
 class BackendChoice(StrEnum):

@@ -53,11 +53,7 @@ class FlowTraining:
 
     def exported(self) -> dict[str, Tensor]:
         """What a further training starts from beside the average."""
-        return {
-            f"{prefix}.{name}": tensor
-            for prefix, network in self._networks().items()
-            for name, tensor in cpu_state(network).items()
-        }
+        return prefixed_state({f"{name}.": network for name, network in self._networks().items()})
 
     def start_from(self, average: Mapping[str, Tensor], training: Mapping[str, Tensor]) -> None:
         """Load what was exported; a head begins anew where there was none. Raises RuntimeError where it doesn't fit."""
@@ -100,6 +96,13 @@ def flow_losses(
 
 def _velocity_error(found: Tensor, velocity: Tensor) -> Tensor:
     return (found.float() - velocity).square().mean()
+
+
+def prefixed_state(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """The tensors of all modules, those of each under its prefix; :func:`load_prefixed` reads them."""
+    return {
+        f"{prefix}{name}": tensor for prefix, module in modules.items() for name, tensor in cpu_state(module).items()
+    }
 
 
 def load_prefixed(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:

@@ -23,8 +23,8 @@ from models.losses import info_nce
 from models.training.augmentation import augmented
 from models.training.generator_config import GeneratorTrainingConfig
 from models.training.generator_data import GeneratorBatch
-from models.training.generator_flow import load_prefixed
-from models.training.optim import cpu_state, follow, parameter_groups, set_rate
+from models.training.generator_flow import load_prefixed, prefixed_state
+from models.training.optim import descend, follow, parameter_groups, set_rate
 from models.training.projected_critic import FeatureMixing, MatchingHead, ProjectedCritic, ProjectionNetwork
 from models.training.run_folder import Stateful
 
@@ -72,14 +72,15 @@ class GanTraining:
                 real = self._eyes(augmented(self._look(batch.latents, whole)))
             latents = self.network(noise, batch.condition)
             drawn = self._eyes(augmented(self._look(latents, whole)))
-            values = self._teach_critics(real, drawn, batch.condition, whole)
+            mixed = self._mixing(drawn)
+            values = self._teach_critics(real, mixed, batch.condition, whole)
             self.critics.requires_grad_(False)
-            losses = self._generator_losses(drawn, batch.condition, whole)
+            losses = self._generator_losses(drawn, mixed, batch.condition, whole)
             if config.gan.variety:
                 losses["sameness"] = self._sameness(latents, batch)
         loss = losses["generator"] + config.gan.matching * losses.get("drawn_matching", 0.0)
         loss = loss + config.gan.variety * losses.get("sameness", 0.0)
-        _descend(self._optimiser, loss, self.network)
+        descend(self._optimiser, loss, self.network, largest=_LARGEST_GRADIENT)
         self.critics.requires_grad_(True)
         follow(self.average, self.network, decay=config.ema_decay, step=step)
         return values | {name: value.item() for name, value in losses.items()}
@@ -96,10 +97,7 @@ class GanTraining:
 
     def exported(self) -> dict[str, Tensor]:
         """What a further training starts from beside the average."""
-        networks = {"network.": self.network, "critics.": self.critics}
-        return {
-            f"{prefix}{name}": tensor for prefix, each in networks.items() for name, tensor in cpu_state(each).items()
-        }
+        return prefixed_state({"network.": self.network, "critics.": self.critics})
 
     def start_from(self, average: Mapping[str, Tensor], training: Mapping[str, Tensor]) -> None:
         """Load what was exported. Raises RuntimeError where it doesn't fit."""
@@ -113,20 +111,23 @@ class GanTraining:
         return self._autoencoder.decode(seen)
 
     def _teach_critics(
-        self, real: Sequence[Tensor], drawn: Sequence[Tensor], condition: Tensor, whole: bool
+        self, real: Sequence[Tensor], mixed: Sequence[Tensor], condition: Tensor, whole: bool
     ) -> dict[str, float]:
-        """A step of the discriminator, and of the matching head where it is looked at whole pictures."""
-        critic = self.critics.looking(whole)
-        losses = critic_losses(critic, self._mixing(real), self._mixing([each.detach() for each in drawn]), condition)
+        """A step of the discriminator by maps of real pictures and mixed ones of drawn pictures, and of the matching
+        head where it is looked at whole pictures."""
+        drawn = [each.detach() for each in mixed]
+        losses = critic_losses(self.critics.looking(whole), self._mixing(real), drawn, condition)
         loss = losses["real"] + (losses["drawn"] + losses["mismatched"]) / 2
         if whole:
             losses["real_matching"] = self._matching_loss(real, condition)
             loss = loss + losses["real_matching"]
-        _descend(self._critic_optimiser, loss, self.critics)
+        descend(self._critic_optimiser, loss, self.critics, largest=_LARGEST_GRADIENT)
         return {name: value.item() for name, value in losses.items()}
 
-    def _generator_losses(self, drawn: Sequence[Tensor], condition: Tensor, whole: bool) -> dict[str, Tensor]:
-        scores = self.critics.looking(whole)(self._mixing(drawn), condition)
+    def _generator_losses(
+        self, drawn: Sequence[Tensor], mixed: Sequence[Tensor], condition: Tensor, whole: bool
+    ) -> dict[str, Tensor]:
+        scores = self.critics.looking(whole)(mixed, condition)
         losses = {"generator": -_over_maps(scores)}
         if whole and self._config.gan.matching:
             losses["drawn_matching"] = self._matching_loss(drawn, condition)
@@ -205,10 +206,3 @@ def quarters(latents: Tensor) -> Tensor:
 
 def _over_maps(scores: Sequence[Tensor]) -> Tensor:
     return torch.stack([each.float().mean() for each in scores]).mean()
-
-
-def _descend(optimiser: torch.optim.Optimizer, loss: Tensor, network: nn.Module) -> None:
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
-    optimiser.step()

@@ -38,15 +38,16 @@ def descend(
     loss: torch.Tensor,
     model: nn.Module,
     *,
+    largest: float = 1.0,
     before_step: Callable[[], None] | None = None,
 ) -> None:
-    """One step down the gradient of ``loss``, whose norm over ``model`` is held to 1; ``before_step`` may change the
-    gradients before that."""
+    """One step down the gradient of ``loss``, whose norm over ``model`` is held to ``largest``; ``before_step`` may
+    change the gradients before that."""
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     if before_step is not None:
         before_step()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), largest)
     optimiser.step()
 
 
