@@ -126,7 +126,7 @@ def _overlap(start: float, end: float, pixels: int, cells: int) -> tuple[int, in
 
 def _fitting(line: str, width: int) -> tuple[str, ImageFont.FreeTypeFont | ImageFont.ImageFont]:
     """The line in the largest font in which it fits below a panel, cut where it fits in none."""
-    text = _plain(line)
+    text = plain_letters(line)
     font = ImageFont.load_default(_FONT_SIZES[0])
     for size in _FONT_SIZES:
         font = ImageFont.load_default(size)
@@ -137,7 +137,7 @@ def _fitting(line: str, width: int) -> tuple[str, ImageFont.FreeTypeFont | Image
     return f"{text}...", font
 
 
-def _plain(line: str) -> str:
+def plain_letters(line: str) -> str:
     """Without line breaks, which would spill into the next row, and without accents, which Pillow's font lacks."""
     decomposed = unicodedata.normalize("NFKD", line)
     return "".join(each for each in decomposed if not unicodedata.combining(each) and each.isprintable())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from models.attention_figure import plain_letters
 from models.files import write_file
 from models.types import UInt8Array
 
@@ -98,8 +98,7 @@ def save_grid(path: Path, pictures: Sequence[UInt8Array], captions: Sequence[str
 
 def _write(sheet: Image.Image, left: int, top: int, text: str, width: int) -> None:
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
-    # The font has few letters with accents: without them a name can be read.
-    short = "".join(each for each in unicodedata.normalize("NFD", text) if not unicodedata.combining(each))
+    short = plain_letters(text)
     while len(short) > 1 and draw.textlength(short, font) > width:
         short = short.removesuffix("…")[:-1] + "…"
     draw.text((left, top + 2), short, _BLACK, font)

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,17 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data", decode_threads=2)
 
 
+@asynccontextmanager
+async def serving_without_pictures(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: FakeEngine | None = None
+) -> AsyncIterator[Service]:
+    """The service as it was before any picture came with the program."""
+    with monkeypatch.context() as before:
+        before.setattr("app.builtin.builtin_pictures", lambda: tmp_path / "nowhere")
+        async with serving(settings, engine) as service:
+            yield service
+
+
 class Counting(FakeEngine):
     """Counts submissions."""
 
@@ -87,9 +99,8 @@ async def test_recipes_come_with_their_pictures(settings: Settings) -> None:
 async def test_without_pictures_there_are_recipes(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.builtin.builtin_pictures", lambda: tmp_path / "nowhere")
     engine = Counting()
-    async with serving(settings, engine) as service:
+    async with serving_without_pictures(settings, tmp_path, monkeypatch, engine) as service:
         assert engine.submitted == {Operation.ENCODE_RECIPE: 1}
         assert [service.runtime.catalogue.count(kind) for kind in (Kind.RECIPE, Kind.IMAGE)] == [RECIPES, 0]
 
@@ -107,11 +118,9 @@ async def test_a_broken_picture_costs_only_itself(
 async def test_a_catalogue_of_before_gets_pictures_of_the_recipes_that_nobody_touched(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as before:
-        before.setattr("app.builtin.builtin_pictures", lambda: tmp_path / "nowhere")
-        async with serving(settings) as service:
-            await service.client.patch("/v1/recipes/lasagne-al-forno", json={"tags": ["mine"]})
-            await service.put_image("mine", picture("pasta"), recipe_ids=["spaghetti-carbonara"])
+    async with serving_without_pictures(settings, tmp_path, monkeypatch) as service:
+        await service.client.patch("/v1/recipes/lasagne-al-forno", json={"tags": ["mine"]})
+        await service.put_image("mine", picture("pasta"), recipe_ids=["spaghetti-carbonara"])
     async with serving(settings) as service:
         images = (await service.client.get("/v1/images")).json()["items"]
         assert [(each["id"], each["recipe_ids"], each["generated"]) for each in images] == [
@@ -129,10 +138,8 @@ async def test_a_catalogue_of_before_gets_pictures_of_the_recipes_that_nobody_to
 async def test_nobodys_photo_gives_way_to_a_late_picture(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as before:
-        before.setattr("app.builtin.builtin_pictures", lambda: tmp_path / "nowhere")
-        async with serving(settings) as service:
-            await service.put_image("greek-salad-drawn", picture("meat"))
+    async with serving_without_pictures(settings, tmp_path, monkeypatch) as service:
+        await service.put_image("greek-salad-drawn", picture("meat"))
     async with serving(settings) as service:
         assert (await service.client.get("/v1/images/greek-salad-drawn/file")).content == picture("meat")
         assert service.runtime.catalogue.count(Kind.IMAGE) == len(DRAWN)
