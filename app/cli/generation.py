@@ -49,10 +49,10 @@ def train_autoencoder(
     ] = (128, 64, 32),
     blocks: Annotated[tuple[int, int, int], typer.Option(help="Residual blocks of the decoder at these.")] = (2, 1, 1),
     perceptual: Annotated[float, typer.Option(min=0, help="Weight of the perceptual distance.")] = 0.1,
-    perceptual_size: Annotated[int, typer.Option(min=16, help="Side of the part that it looks at.")] = 64,
+    perceptual_size: Annotated[int, typer.Option(min=16, help="Side of the part that it and the discriminator look at.")] = 64,
     noise: Annotated[float, typer.Option(min=0, help="Added to the latents.")] = 0.1,
     halved: Annotated[float, typer.Option(min=0, max=1, help="Share of steps at half the resolution.")] = 0.25,
-    adversarial: Annotated[float, typer.Option(min=0, help="Share of the discriminator of patches; 0: none.")] = 0.0,
+    adversarial: Annotated[float, typer.Option(min=0, help="Share of the discriminator; 0: none.")] = 0.0,
     adversarial_from: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the steps after which it joins.")
     ] = 0.7,

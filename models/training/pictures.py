@@ -1,9 +1,9 @@
 """Training of the autoencoder in whose latents generators draw.
 
-The loss is the mean absolute error and a perceptual distance; a discriminator of patches may join, for sharpness (Esser
-et al. 2021). Two things make the latents easy to draw in: noise is added to them, so that the decoder
-forgives small errors; and at some steps they are halved in resolution and must decode to the halved picture, which
-keeps them as smooth as pictures are (Kouzelis et al. 2025).
+The loss is the mean absolute error and a perceptual distance; a discriminator may join, for sharpness (Esser et al.
+2021). Two things make the latents easy to draw in: noise is added to them, so that the decoder forgives small errors;
+and at some steps they are halved in resolution and must decode to the halved picture, which keeps them as smooth as
+pictures are (Kouzelis et al. 2025).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from models.data import DataError, read_recipes
 from models.generation.autoencoder import PictureAutoencoder, from_pixels, to_pixels
 from models.generation.weights import AutoencoderManifest, load_autoencoder_weights, save_autoencoder, unpack
 from models.joint.loading import parse_device
+from models.training.decoder_critic import DecoderCritic, balanced_backward, critic_loss
 from models.training.joint import OnProgress, TrainingProgress
 from models.training.memory import keep_freed_memory
 from models.training.optim import cpu_state, descend, follow, mean, parameter_groups, schedule, set_rate
-from models.training.patch_critic import PatchCritic, balanced_backward, critic_loss
 from models.training.perceptual import PerceptualNetwork
 from models.training.picture_data import PictureTable, Rows, ahead, save_sheet
 from models.training.pictures_config import AutoencoderTrainingConfig
@@ -76,7 +76,7 @@ class _Run:
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.network = PictureAutoencoder(self.shape)
-            self.critic = PatchCritic()
+            self.critic = DecoderCritic()
         if initial and config.init:
             self.network.load_state_dict(unpack(initial.data, config.init))
         self.network.encoder.requires_grad_(not config.decoder_only)
@@ -86,7 +86,7 @@ class _Run:
         groups = parameter_groups(self.network, config.weight_decay, config.learning_rate)
         self.optimiser = torch.optim.AdamW(groups, fused=True)
         groups = parameter_groups(self.critic, 0.0, config.learning_rate)
-        self.critic_optimiser = torch.optim.AdamW(groups, betas=(0.5, 0.9), fused=True)
+        self.critic_optimiser = torch.optim.AdamW(groups, betas=(0.0, 0.99), fused=True)
 
     def train(self) -> AutoencoderTrainingResult:
         state = self.folder.load_state()
@@ -143,7 +143,8 @@ class _Run:
             absolute = (drawn - pictures).abs().mean()
             top, left, side = self._part_seen(pictures.shape[-1], rng)
             part = (..., slice(top, top + side), slice(left, left + side))
-            perceptual = self.judge(drawn[part], pictures[part])
+            drawn, pictures = drawn[part], pictures[part]
+            perceptual = self.judge(drawn, pictures)
         loss = absolute + config.perceptual * perceptual
         values = {"loss": loss.item(), "absolute": absolute.item(), "perceptual": perceptual.item()}
         if not adversarial or halved:
@@ -155,12 +156,10 @@ class _Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
             refusal = critic_loss(self.critic, pictures, drawn)
         descend(self.critic_optimiser, refusal, self.critic)
-        self.critic.requires_grad_(False)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
             wanted = -self.critic(drawn).float().mean()
         self.optimiser.zero_grad()
         balanced_backward(drawn, self.network.last_weight, loss, wanted, self.config.adversarial)
-        self.critic.requires_grad_(True)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         return {"critic": refusal.item()}

@@ -19,10 +19,11 @@ class AutoencoderTrainingConfig:
         out: run folder; it ends up holding the autoencoder.
         epochs: passes over the photos, a random square of each.
         perceptual: weight of the perceptual distance beside the absolute error.
-        perceptual_size: side of the part of each picture, cut out at random, that it looks at; at most the picture's.
+        perceptual_size: side of the part of each picture, cut out at random, that it and the discriminator look at; at
+            most the picture's.
         noise: standard deviation of what is added to the latents, which lie within (-3, 3).
         halved: share of the steps at halved resolution.
-        adversarial: norm of the patch discriminator's gradient at the last layer, relative to that of the other
+        adversarial: norm of the discriminator's gradient at the last layer, relative to that of the other
             losses; 0: none.
         adversarial_from: share of the steps after which it joins.
         val_photos: at most so many are measured after each epoch.

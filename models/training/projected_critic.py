@@ -85,21 +85,21 @@ class FeatureMixing(nn.Module):
 
 
 class ProjectedCritic(nn.Module):
-    """How real mixed maps look together with what was told.
+    """How real mixed maps look, by themselves or together with what was told.
 
     Args:
         width: see :func:`mixed_widths`.
-        condition: width of the vectors that are told.
+        condition: width of the vectors that are told; None: nothing is.
     """
 
-    def __init__(self, width: int, condition: int) -> None:
+    def __init__(self, width: int, condition: int | None = None) -> None:
         super().__init__()
-        self.told = nn.Linear(condition, _EMBEDDING)
+        self.told = None if condition is None else nn.Linear(condition, _EMBEDDING)
         pairs = list(zip(mixed_widths(width), _HALVINGS, strict=True))
         self.layers = nn.ModuleList(_layers(given, 4 * width, halvings) for given, halvings in pairs)
-        self.heads = nn.ModuleList(_ScoringHead(4 * width) for _ in pairs)
+        self.heads = nn.ModuleList(_ScoringHead(4 * width, told=self.told is not None) for _ in pairs)
 
-    def forward(self, mixed: Sequence[Tensor], condition: Tensor) -> list[Tensor]:
+    def forward(self, mixed: Sequence[Tensor], condition: Tensor | None = None) -> list[Tensor]:
         """Mixed maps and (n, condition) -> for each map the scores (n, places); higher is more like a real pair."""
         return self.scores(self.features(mixed), condition)
 
@@ -107,9 +107,15 @@ class ProjectedCritic(nn.Module):
         """Mixed maps -> what of them is scored, which doesn't depend on the condition."""
         return [layers(each) for layers, each in zip(self.layers, mixed, strict=True)]
 
-    def scores(self, features: Sequence[Tensor], condition: Tensor) -> list[Tensor]:
-        """Features and (n, condition) -> scores, as :meth:`forward` gives."""
-        told = self.told(condition)
+    def scores(self, features: Sequence[Tensor], condition: Tensor | None = None) -> list[Tensor]:
+        """Features and (n, condition) -> scores, as :meth:`forward` gives.
+
+        Raises:
+            ValueError: a condition is missing, or there is one that can't be told.
+        """
+        if (condition is None) != (self.told is None):
+            raise ValueError("a condition is told to a critic that was made for one, and to no other")
+        told = None if self.told is None else self.told(condition)
         return [head(each, told) for head, each in zip(self.heads, features, strict=True)]
 
 
@@ -124,15 +130,16 @@ def _layers(channels: int, width: int, halvings: int) -> nn.Sequential:
 
 
 class _ScoringHead(nn.Module):
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, told: bool) -> None:
         super().__init__()
         self.own = spectral_norm(nn.Conv2d(width, 1, 1))
-        self.told = nn.Linear(_EMBEDDING, width)
+        self.told = nn.Linear(_EMBEDDING, width) if told else None
 
-    def forward(self, features: Tensor, told: Tensor) -> Tensor:
-        matching = (features * self.told(told)[:, :, None, None]).sum(1) / math.sqrt(features.shape[1])
-        out: Tensor = (self.own(features).squeeze(1) + matching).flatten(1)
-        return out
+    def forward(self, features: Tensor, told: Tensor | None) -> Tensor:
+        out: Tensor = self.own(features).squeeze(1)
+        if self.told is not None:
+            out = out + (features * self.told(told)[:, :, None, None]).sum(1) / math.sqrt(features.shape[1])
+        return out.flatten(1)
 
 
 class MatchingHead(nn.Module):

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from models.generation.flow import FlowConfig, LatentFlow
+from models.training.decoder_critic import DecoderCritic, balanced_backward, critic_loss
 from models.training.generator_config import ConditionMix
 from models.training.generator_data import GeneratorBatch, batches
 from models.training.generator_flow import flow_losses
-from models.training.patch_critic import PatchCritic, balanced_backward, critic_loss
 from models.training.perceptual import PerceptualNetwork
 from models.training.watch import DivergenceError, check_losses, check_not_worse, check_spread
 
@@ -39,15 +39,20 @@ def test_the_perceptual_distance_sees_structure() -> None:
     assert network.pooled(picture).shape == (1, 112)
 
 
-def test_the_patch_critic_looks_at_28_pixels() -> None:
-    critic = PatchCritic(8)
-    pictures = torch.zeros(1, 3, 128, 128, requires_grad=True)
+@pytest.mark.weights
+def test_the_decoder_critic_scores_places_of_the_picture_and_learns_by_its_heads_alone() -> None:
+    torch.manual_seed(0)
+    critic = DecoderCritic(8)
+    pictures = (torch.rand(2, 3, 64, 64) * 2 - 1).requires_grad_(True)
     scores = critic(pictures)
-    assert scores.shape == (1, 1, 16, 16)
-    scores[0, 0, 8, 8].backward()
+    assert scores.shape == (2, 3 * 4 * 4 + 2 * 2)
+    scores[0].sum().backward()
     assert pictures.grad is not None
-    seen = pictures.grad.abs().sum((0, 1)).nonzero()
-    assert (seen.max(0).values - seen.min(0).values + 1).tolist() == [28, 28]
+    assert pictures.grad[0].abs().sum() > 0
+    assert not pictures.grad[1].any()
+    trained = {name for name, parameter in critic.named_parameters() if parameter.requires_grad}
+    assert trained
+    assert all(name.startswith("critic.") for name in trained)
 
 
 def test_a_critic_that_is_sure_has_no_loss() -> None:

@@ -1,4 +1,5 @@
-"""A discriminator of patches, for the sharpness of decoded pictures."""
+"""A discriminator for the sharpness of decoded pictures, which looks through a frozen classifier as that of the drawn
+ones does (Sauer et al. 2021): one trained on pixels alone asks for grain, this one for what photos show."""
 
 from __future__ import annotations
 
@@ -6,28 +7,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.training.projected_critic import FeatureMixing, ProjectedCritic, ProjectionNetwork
 
-class PatchCritic(nn.Module):
-    """Scores of overlapping patches (Isola et al. 2017, section 3.2.2), here of 28 pixels: (n, 3, S, S) -> (n, 1,
-    S / 8, S / 8)."""
+
+class DecoderCritic(nn.Module):
+    """Scores of the places of a picture, (n, 3, S, S) in [-1, 1] -> (n, places); only the heads are trained.
+
+    Args:
+        width: see :func:`models.training.projected_critic.mixed_widths`.
+
+    Raises:
+        EncoderUnavailableError: the backbone's package is missing or changed.
+    """
 
     def __init__(self, width: int = 48) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.PixelUnshuffle(4),
-            nn.Conv2d(48, width, 3, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(width, width, 3, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(2 * width, 1, 1),
-        )
+        self.eyes, self.mixing = ProjectionNetwork(), FeatureMixing(width)
+        self.critic = ProjectedCritic(width)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Higher is more like a photo."""
-        out: Tensor = self.layers(pictures)
-        return out
+        return torch.cat(self.critic(self.mixing(self.eyes(pictures))), 1)
 
 
 def critic_loss(critic: nn.Module, real: Tensor, drawn: Tensor) -> Tensor:
