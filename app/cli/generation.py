@@ -61,7 +61,7 @@ def train_autoencoder(
     ] = False,
     val_photos: Annotated[int, typer.Option(min=1, help="Most photos that are measured.")] = 256,
     bfloat16: Annotated[bool, typer.Option(help="Compute in it where the processor does.")] = False,
-    init: Annotated[Path | None, typer.Option(help="Folder of a trained autoencoder to start from.")] = None,
+    init: Annotated[Path | None, typer.Option(help="Folder of a trained autoencoder, or of a generator with one, to start from.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Where small pictures are kept (default: beside OUT).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in OUT.")] = False,
     device: Annotated[str, typer.Option(help="cpu, mps, cuda or cuda:N.")] = "cpu",

@@ -23,6 +23,7 @@ FORMAT = 1
 MANIFEST_FILE = "manifest.json"
 AUTOENCODER_FILE = "autoencoder.safetensors"
 _DECODER = "decoder."
+_IN_A_GENERATOR = "autoencoder"
 _AUTOENCODER_REMEDY = "make one with `tastespace train autoencoder`"
 
 
@@ -63,12 +64,14 @@ def save_autoencoder(folder: Path, tensors: Mapping[str, Tensor], manifest: Auto
 
 
 def load_autoencoder_weights(folder: Path) -> AutoencoderWeights:
-    """The checked weights of a folder.
+    """The checked weights of a folder: an autoencoder's own, or that of the generator which draws in its latents.
 
     Raises:
         GeneratorUnavailableError: a file is missing, changed or of another format.
     """
     record = read_record(folder, "autoencoder", _AUTOENCODER_REMEDY)
+    if _IN_A_GENERATOR in record:
+        record["config"] = record[_IN_A_GENERATOR]
     try:
         known = {entry.name for entry in fields(AutoencoderManifest)}
         values = {name: value for name, value in record.items() if name in known}

@@ -22,11 +22,7 @@ from models.generation.generator_weights import (
     load_training_weights,
 )
 from models.generation.types import GeneratorUnavailableError
-from models.generation.weights import (
-    AutoencoderManifest,
-    AutoencoderWeights,
-    load_autoencoder_weights,
-)
+from models.generation.weights import AutoencoderWeights, load_autoencoder_weights
 from models.training.generator_alignment import check_alignable
 from models.training.generator_config import GeneratorTrainingConfig
 from models.training.generator_data import GeneratorBatch
@@ -79,10 +75,7 @@ class GeneratorStart:
                 f"the generator in {config.init} is a {manifest.backend}, not a {config.backend}; "
                 f"use --backend {manifest.backend}"
             )
-        named = AutoencoderManifest(
-            model="tastespace-autoencoder", config=manifest.autoencoder, licence=manifest.licence
-        )
-        own = AutoencoderWeights(named, initial.autoencoder)
+        own = load_autoencoder_weights(config.init)
         if chosen is not None and chosen.latents_digest() != own.latents_digest():
             raise GeneratorUnavailableError(
                 f"the generator in {config.init} draws in the latents of another autoencoder than the one in "

@@ -30,7 +30,7 @@ class AutoencoderTrainingConfig:
         decoder_only: the encoder of ``init`` stays as it is, and with it the latents: generators that draw in them can
             go on with the new decoder.
         bfloat16: steps compute in it where torch's autocast does.
-        init: folder of a trained autoencoder to start from, whose shape then counts.
+        init: folder of a trained autoencoder, or of a generator with one, to start from, whose shape then counts.
         cache: where small pictures are kept; None: ``pictures`` beside the run folder.
 
     Raises:

@@ -80,6 +80,12 @@ def _apart(left: Any, right: Any) -> float:
     return float(np.abs(left.pixels.astype(int) - right.pixels.astype(int)).max())
 
 
+def test_the_autoencoder_of_a_generator_can_be_gone_on_with(folder: Path) -> None:
+    alone, within = load_autoencoder_weights(folder / "coder"), load_autoencoder_weights(folder)
+    assert within.manifest.config == SHAPE
+    assert within.data == alone.data
+
+
 def test_a_picture_depends_on_its_request_alone(generator: Generator) -> None:
     requests = [_ask(i, modality=("text", "recipe", "photo")[i % 3]) for i in range(5)]
     drawn = generator.draw(requests)
