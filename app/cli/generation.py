@@ -49,7 +49,9 @@ def train_autoencoder(
     ] = (128, 64, 32),
     blocks: Annotated[tuple[int, int, int], typer.Option(help="Residual blocks of the decoder at these.")] = (2, 1, 1),
     perceptual: Annotated[float, typer.Option(min=0, help="Weight of the perceptual distance.")] = 0.1,
-    perceptual_size: Annotated[int, typer.Option(min=16, help="Side of the part that it and the discriminator look at.")] = 64,
+    perceptual_size: Annotated[
+        int, typer.Option(min=16, help="Side of the part that it and the discriminator look at.")
+    ] = 64,
     noise: Annotated[float, typer.Option(min=0, help="Added to the latents.")] = 0.1,
     halved: Annotated[float, typer.Option(min=0, max=1, help="Share of steps at half the resolution.")] = 0.25,
     adversarial: Annotated[float, typer.Option(min=0, help="Share of the discriminator; 0: none.")] = 0.0,
@@ -61,7 +63,9 @@ def train_autoencoder(
     ] = False,
     val_photos: Annotated[int, typer.Option(min=1, help="Most photos that are measured.")] = 256,
     bfloat16: Annotated[bool, typer.Option(help="Compute in it where the processor does.")] = False,
-    init: Annotated[Path | None, typer.Option(help="Folder of a trained autoencoder, or of a generator with one, to start from.")] = None,
+    init: Annotated[
+        Path | None, typer.Option(help="Folder of a trained autoencoder, or of a generator with one, to start from.")
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="Where small pictures are kept (default: beside OUT).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in OUT.")] = False,
     device: Annotated[str, typer.Option(help="cpu, mps, cuda or cuda:N.")] = "cpu",

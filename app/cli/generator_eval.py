@@ -60,7 +60,7 @@ def generator(
     to the nearest training photo; all by a backbone that the generator never met."""
     from models.evaluation.generator import GeneratorEvaluation, evaluate_generator
     from models.evaluation.generator_backbone import LiteBackbone, encoder_stands_on
-    from models.evaluation.generator_untrained import untrained_generator
+    from models.evaluation.generator_bounds import generator_bounds
     from models.generation.loading import load_generator
 
     for option, path in (("--json", json_file), ("--sheet", sheet), ("--pairs", pairs)):
@@ -84,7 +84,7 @@ def generator(
             backbone=backbone,
             cache=folder,
             encoder=joint,
-            untrained=untrained_generator(generator, settings.device, seed),
+            bounds=generator_bounds(generator, settings.device, seed),
             options=options,
             on_progress=progress.advance,
         )
@@ -110,16 +110,16 @@ def _print(report: GeneratorReport) -> None:
     title = f"{report.generator}: {report.n:,} pictures ({report.split}, {report.resolution} px) by {report.backbone}"
     table = Table(title=escape(title), title_justify="left")
     table.add_column("")
-    for name in ("drawn", "real photos", "ceiling", "relative"):
+    for name in ("drawn", "real photos", "decoded photos", "ceiling", "relative"):
         table.add_column(name, justify="right")
     relative = report.relative()
     choices = f"R-precision, 1 of {report.r_precision_of}"
     rows: tuple[tuple[str, str, str, tuple[float | None, ...]], ...] = (
-        ("Fréchet distance", "fd", ".1f", (report.fd, report.fd_floor, report.fd_ceiling)),
-        ("kernel distance", "kd", ".3f", (report.kd, report.kd_floor, report.kd_ceiling)),
-        (choices, "r_precision", ".3f", (report.r_precision, report.r_precision_real, None)),
-        ("diversity", "diversity", ".2f", (report.diversity, report.diversity_real, None)),
-        ("nearest training photo", "nearest", ".2f", (report.nearest, report.nearest_real, None)),
+        ("Fréchet distance", "fd", ".1f", (report.fd, report.fd_floor, report.fd_decoded, report.fd_ceiling)),
+        ("kernel distance", "kd", ".3f", (report.kd, report.kd_floor, report.kd_decoded, report.kd_ceiling)),
+        (choices, "r_precision", ".3f", (report.r_precision, report.r_precision_real, None, None)),
+        ("diversity", "diversity", ".2f", (report.diversity, report.diversity_real, None, None)),
+        ("nearest training photo", "nearest", ".2f", (report.nearest, report.nearest_real, None, None)),
     )
     for name, key, form, values in rows:
         cells = [_shown(value, form) for value in values]

@@ -15,6 +15,7 @@ import numpy as np
 
 from models.data import DataError, RecipeExample, read_recipes
 from models.evaluation.generator_backbone import PictureBackbone, photo_features, picture_features, square_photo
+from models.evaluation.generator_bounds import GeneratorBounds
 from models.evaluation.generator_drawing import Draughtsman, Drawing, smooth_noise
 from models.evaluation.generator_judge import JudgeConfig, obtain_judge, other_titles, r_precision
 from models.evaluation.generator_neighbours import (
@@ -80,7 +81,7 @@ def evaluate_generator(
     backbone: PictureBackbone,
     cache: Path,
     encoder: JointEncoder | None = None,
-    untrained: Generator | None = None,
+    bounds: GeneratorBounds | None = None,
     options: GeneratorEvaluation | None = None,
     judge: JudgeConfig | None = None,
     on_progress: OnGeneratorEvaluation | None = None,
@@ -93,7 +94,8 @@ def evaluate_generator(
         backbone: what is measured by; it must be none that the generator or the encoder stands on.
         cache: folder of features of photos and of trained judges.
         encoder: of the vectors that the generator is told, and of the re-ranking.
-        untrained: what the ceiling is drawn by; None: smooth noise is the ceiling.
+        bounds: what the ceiling is drawn by, which is smooth noise where that can't be had, and what the autoencoder
+            alone loses is measured by.
         judge: of the R-precision.
         on_progress: called with (what, done, total).
 
@@ -103,6 +105,7 @@ def evaluate_generator(
         ValueError: the generator or the re-ranking needs an encoder.
     """
     chosen, report = options or GeneratorEvaluation(), on_progress or (lambda *_: None)
+    bounds = bounds or GeneratorBounds()
     drawing = Drawing(
         chosen.size or generator.info.sizes[0], chosen.truncation, candidates=chosen.candidates, seed=chosen.seed
     )
@@ -110,8 +113,9 @@ def evaluate_generator(
     photos = _Photos.read(data, split, chosen, backbone, drawing.size, cache, report)
     drawn = artist.draw(photos.titles, 1, "pictures", report)[:, 0]
     features = picture_features(backbone, drawn, "features of pictures", report)
-    ceiling, ceiling_name = _ceiling(untrained, encoder, drawing, photos.titles, report)
+    ceiling, ceiling_name = _ceiling(bounds.untrained, encoder, drawing, photos.titles, report)
     worst = picture_features(backbone, ceiling, "features of the ceiling", report)
+    decoded = _decoded(bounds, backbone, photos, drawing.size, report)
 
     sentences = backbone.sentences([*photos.train_titles, *photos.titles])
     trained = obtain_judge(cache, photos.train, sentences[: len(photos.train)], judge, report)
@@ -128,9 +132,11 @@ def evaluate_generator(
         fd=frechet_distance(features, photos.real),
         fd_floor=frechet_distance(photos.floor, photos.real),
         fd_ceiling=frechet_distance(worst, photos.real),
+        fd_decoded=None if decoded is None else frechet_distance(decoded, photos.real),
         kd=kernel_distance(features, photos.real),
         kd_floor=kernel_distance(photos.floor, photos.real),
         kd_ceiling=kernel_distance(worst, photos.real),
+        kd_decoded=None if decoded is None else kernel_distance(decoded, photos.real),
         r_precision=r_precision(trained.judge.embed_pictures(features), told, others),
         r_precision_real=r_precision(trained.judge.embed_pictures(photos.real), told, others),
         r_precision_of=others.shape[1] + 1,
@@ -161,8 +167,8 @@ def evaluate_generator(
 class _Photos:
     """Photos of the measured split and of training: titles, files and features, float32 (n, width).
 
-    ``floor`` are the features of training photos, as many as measured ones where there are, no file twice; ``shared``
-    counts the measured photos that are training photos too.
+    ``floor`` are the features of training photos, as many as measured ones where there are, no file twice, and
+    ``floor_files`` those; ``shared`` counts the measured photos that are training photos too.
     """
 
     titles: list[str]
@@ -172,6 +178,7 @@ class _Photos:
     train_contents: list[bytes]
     train: Float32Array
     floor: Float32Array
+    floor_files: list[Path]
     shared: int
 
     @classmethod
@@ -196,7 +203,7 @@ class _Photos:
         features, contents = photo_features(backbone, files, side, cache, report)
         count = len(training)
         once = list({content: row for row, content in reversed(list(enumerate(contents[:count])))}.values())[::-1]
-        drawn = rng.choice(once, min(len(measured), len(once)), replace=False)
+        drawn = np.sort(rng.choice(once, min(len(measured), len(once)), replace=False))
         if len(drawn) < 2:
             raise DataError(f"{data} has fewer than two different training photos to compare with")
         known = set(contents[:count])
@@ -207,7 +214,8 @@ class _Photos:
             train_files=files[:count],
             train_contents=contents[:count],
             train=features[:count],
-            floor=features[np.sort(drawn)],
+            floor=features[drawn],
+            floor_files=[files[row] for row in drawn],
             shared=sum(content in known for content in contents[count:]),
         )
 
@@ -248,6 +256,16 @@ def _ceiling(
         return smooth_noise(len(titles), drawing.size, drawing.seed), "smooth noise"
     artist = Draughtsman(untrained, encoder, Drawing(drawing.size, drawing.truncation, seed=drawing.seed))
     return artist.draw(titles, 1, "untrained pictures", report)[:, 0], untrained.info.name
+
+
+def _decoded(
+    bounds: GeneratorBounds, backbone: PictureBackbone, photos: _Photos, side: int, report: OnGeneratorEvaluation
+) -> Float32Array | None:
+    """Features of the floor's photos after the autoencoder, None where there is none."""
+    if bounds.decoded is None:
+        return None
+    pictures = bounds.decoded(np.stack([square_photo(file, side) for file in photos.floor_files]))
+    return picture_features(backbone, pictures, "features of decoded photos", report)
 
 
 def _diversity(

@@ -17,7 +17,8 @@ class GeneratorReport:
 
     Attributes:
         fd, kd: Fréchet and kernel distance of the drawn pictures to the photos; ``floor``: of training photos, as many,
-            to the same photos; ``ceiling``: of pictures by what ``ceiling`` names.
+            to the same photos; ``decoded``: of those training photos after the generator's autoencoder, None where it
+            has none; ``ceiling``: of pictures by what ``ceiling`` names.
         r_precision: share of pictures that the judge finds nearest to their own title among ``r_precision_of``, all
             different; ``real``: of the photos.
         diversity: mean distance between pictures of one dish; ``real``: between training photos of one dish. None where
@@ -57,6 +58,8 @@ class GeneratorReport:
     truncation: float
     seed: int
     pictures_per_second: float
+    fd_decoded: float | None = None
+    kd_decoded: float | None = None
     notes: tuple[str, ...] = ()
 
     def relative(self) -> dict[str, float | None]:

@@ -22,7 +22,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
     monkeypatch.setattr("models.generation.loading.load_generator", load)
     monkeypatch.setattr("models.evaluation.generator_backbone.LiteBackbone", lambda _: GridBackbone())
-    monkeypatch.setattr("models.evaluation.generator_untrained.untrained_generator", lambda *_: None)
+    monkeypatch.setattr("models.evaluation.generator_bounds.generator_bounds", lambda *_: None)
     monkeypatch.setattr("models.registry.load_encoder", lambda spec, **_: SoupEncoder())
     return loaded
 

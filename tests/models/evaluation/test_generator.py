@@ -9,17 +9,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from models.data import DataError
 from models.evaluation.generator import GeneratorEvaluation, evaluate_generator
 from models.evaluation.generator_backbone import LiteBackbone, encoder_stands_on, photo_features
+from models.evaluation.generator_bounds import GeneratorBounds, generator_bounds
 from models.evaluation.generator_drawing import Draughtsman, Drawing, prompt_seeds, smooth_noise
 from models.evaluation.generator_judge import JudgeConfig
 from models.evaluation.generator_report import GeneratorReport
-from models.evaluation.generator_untrained import untrained_generator
+from models.generation.autoencoder import from_pixels, to_pixels
 from models.generation.loading import load_generator
 from models.generation.types import GeneratorUnavailableError, PictureRequest, PictureRequestError
+from models.generation.weights import load_autoencoder
 from models.types import EncoderUnavailableError
 from tests.models.evaluation.generator_world import (
     SIDE,
@@ -45,7 +48,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def measure(generator: PlateGenerator, data: Path, cache: Path, **options: Any) -> GeneratorReport:
+def measure(
+    generator: PlateGenerator, data: Path, cache: Path, bounds: GeneratorBounds | None = None, **options: Any
+) -> GeneratorReport:
     encoder = SoupEncoder() if options.get("candidates", 1) > 1 else None
     return evaluate_generator(
         generator,
@@ -53,6 +58,7 @@ def measure(generator: PlateGenerator, data: Path, cache: Path, **options: Any) 
         backbone=GridBackbone(),
         cache=cache,
         encoder=encoder,
+        bounds=bounds,
         options=GeneratorEvaluation(**options),
         judge=JUDGE,
     )
@@ -205,7 +211,7 @@ def test_an_untrained_generator_has_the_shape_of_the_trained(tmp_path: Path, bac
     write_generator(tmp_path, backend)
     spec = f"latent:{tmp_path}"
     request = PictureRequest(vector=np.ones(DIM, np.float32), size=32, seed=1)
-    one, again, other = (untrained_generator(spec, seed=seed) for seed in (0, 0, 1))
+    one, again, other = (generator_bounds(spec, seed=seed).untrained for seed in (0, 0, 1))
     assert one is not None
     assert again is not None
     assert other is not None
@@ -219,10 +225,31 @@ def test_an_untrained_generator_has_the_shape_of_the_trained(tmp_path: Path, bac
         assert not np.array_equal(drawn, other.draw([request])[0].pixels)
 
 
+def test_its_autoencoder_is_the_trained_one(tmp_path: Path) -> None:
+    write_generator(tmp_path, "gan")
+    decoded = generator_bounds(f"latent:{tmp_path}").decoded
+    assert decoded is not None
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+    with torch.inference_mode():
+        expected = to_pixels(load_autoencoder(tmp_path)(from_pixels(torch.from_numpy(pixels)))).numpy()
+    assert np.abs(decoded(pixels).astype(int) - expected).max() <= 1
+
+
+def test_what_the_autoencoder_loses_is_said(data: Path, cache: Path) -> None:
+    plain = measure(PlateGenerator(), data, cache)
+    assert plain.fd_decoded is None
+    same = measure(PlateGenerator(), data, cache, bounds=GeneratorBounds(decoded=lambda pixels: pixels))
+    assert same.fd_decoded == pytest.approx(same.fd_floor)
+    assert same.kd_decoded == pytest.approx(same.kd_floor)
+    blank = measure(PlateGenerator(), data, cache, bounds=GeneratorBounds(decoded=np.zeros_like))
+    assert blank.fd_decoded is not None
+    assert blank.fd_decoded > blank.fd_floor
+
+
 def test_not_every_generator_can_be_had_untrained(tmp_path: Path) -> None:
-    assert untrained_generator("diffusers:stabilityai/sd-turbo") is None
+    assert generator_bounds("diffusers:stabilityai/sd-turbo") == GeneratorBounds()
     with pytest.raises(GeneratorUnavailableError, match="holds no generator"):
-        untrained_generator(f"latent:{tmp_path}")
+        generator_bounds(f"latent:{tmp_path}")
 
 
 @pytest.mark.weights
