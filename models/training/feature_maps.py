@@ -25,6 +25,7 @@ from models.captioning.vision import MapTower
 from models.files import write_file
 from models.joint.towers import normalise_pixels
 from models.photos import open_photo, photo_digest
+from models.training.precision import half_precision
 from models.training.views import view_pixels
 from models.types import UInt8Array
 
@@ -138,7 +139,7 @@ class MapCache:
             decoded = pool.map(read, paths)
             for start in range(0, len(paths), _BATCH):
                 pixels = np.stack([next(decoded) for _ in paths[start : start + _BATCH]])
-                # bfloat16 halves the time; maps feed training only, captions are written from float32 ones.
-                with torch.autocast(device.type, torch.bfloat16):
+                # Rounded maps feed training only, captions are written from float32 ones.
+                with half_precision(device):
                     maps = self._tower.stages(normalise_pixels(pixels, self._spec, device))
                 yield maps.float().cpu().numpy().astype(np.float16)

@@ -25,6 +25,7 @@ from models.backbones import MINILM_WEIGHTS, VISION_FILES
 from models.files import write_file
 from models.joint.towers import IMAGE_WIDTH, MAX_TOKENS, TEXT_WIDTH, LineEncoder, Vision, normalise_pixels
 from models.photos import open_photo, photo_digest
+from models.training.precision import half_precision
 from models.training.views import view_pixels
 from models.types import ImagePreprocess, UInt8Array
 
@@ -144,8 +145,8 @@ class FeatureCache:
         with ThreadPoolExecutor(4) as pool, torch.inference_mode():
             for start in range(0, len(paths), _BATCH):
                 pixels = np.stack(list(pool.map(read, paths[start : start + _BATCH])))
-                # bfloat16 halves the time; features feed training only, evaluation runs the whole model in float32.
-                with torch.autocast(device.type, torch.bfloat16):
+                # Rounded features feed training only, evaluation runs the whole model in float32.
+                with half_precision(device):
                     features = self._clip.encode_image(normalise_pixels(pixels, self._spec, device))
                 out[start : start + len(pixels)] = features.float().cpu().numpy().astype(np.float16)
         return out

@@ -31,6 +31,7 @@ from models.training.memory import keep_freed_memory
 from models.training.objective import JointObjective, LossWeights, PairOptions
 from models.training.optim import cpu_state, descend, follow, mean, parameter_groups, schedule, set_rate
 from models.training.photos import augmented_batches
+from models.training.precision import half_precision
 from models.training.run_folder import FREE_SETTINGS, RunFolder, Stateful, run_settings
 from models.training.start import Start, exported
 from models.training.tower import TunedTower
@@ -173,8 +174,8 @@ class _Finetuning:
         self, rows: NDArray[np.int64], pixels: Tensor, rng: np.random.Generator, step: int, total: int
     ) -> dict[str, float]:
         set_rate(self.optimiser, schedule(step, total, self.config.warmup))
-        # bfloat16 for the tower alone: it is all of the work, and the losses want float32.
-        with torch.autocast(self.device.type, torch.bfloat16):
+        # For the tower alone: it is all of the work, and the losses want float32.
+        with half_precision(self.device):
             features = self.network.tower(pixels)
         batch = replace(self.set.batch(rows, rng).to(self.device), images=features)
         parts = self.network.objective(batch, None)
