@@ -1,4 +1,5 @@
-"""For all tests: generated examples are the same in every run, so that a change alone makes a test fail.
+"""For all tests: generated examples are the same in every run and take as long as they take, so that a change alone
+makes a test fail.
 
 To look for new ones: ``pytest --hypothesis-profile=explore``.
 """
@@ -7,6 +8,6 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("explore", derandomize=False)
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("explore", derandomize=False, deadline=None)
 settings.load_profile("repeatable")

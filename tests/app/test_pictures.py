@@ -433,7 +433,7 @@ def test_random_bytes_never_raise_anything_else(signature: bytes, data: bytes) -
     survives(signature + data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(SEEDS), st.data())
 def test_mutated_files_never_raise_anything_else(seed: bytes, data: st.DataObject) -> None:
     mutated = bytearray(seed)

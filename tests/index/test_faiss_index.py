@@ -55,7 +55,7 @@ selections = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps, selections, st.integers(1, 70), st.integers(0, 5), st.sampled_from(["fp16", "flat"]))
 def test_it_answers_as_a_naive_search_does(
     changes: list[tuple[str, list[int], int]], selection: Selection | None, k: int, query: int, codes: Codes
@@ -104,7 +104,7 @@ def least_alike(vectors: Float32Array) -> Float32Array:
     return np.asarray(-np.abs(np.round(worst, 1)), dtype=np.float32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 60), selections, st.integers(1, 70), st.sampled_from(["fp16", "flat"]), st.integers(1, 70))
 def test_scoring_all_is_as_a_naive_search(
     size: int, selection: Selection | None, k: int, codes: Codes, step: int

@@ -68,7 +68,7 @@ def naive(wanted: Filter, write: PutImage | PutRecipe) -> bool:
 
 
 @pytest.mark.parametrize(("kind", "writes"), [(Kind.IMAGE, IMAGES), (Kind.RECIPE, RECIPES)])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_filter_keeps_what_a_naive_one_keeps(
     catalogue: Catalogue,
@@ -179,7 +179,7 @@ def naive_ingredients(wanted: Filter, recipes: list[tuple[str, ...]]) -> bool:
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), found=contents, wanted_all=groups, wanted_any=groups, wanted_none=groups)
 def test_ingredients_are_found_as_a_naive_search_finds_them(
     catalogue: Catalogue,
@@ -281,7 +281,7 @@ captions = st.lists(st.lists(lines, max_size=3).map(tuple), min_size=1, max_size
 phrases = st.lists(st.sampled_from(NAMES), max_size=2).map(tuple)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(captions=captions, wanted_all=phrases, wanted_any=phrases, wanted_none=phrases)
 def test_a_caption_filter_keeps_what_a_naive_one_keeps(
     catalogue: Catalogue,

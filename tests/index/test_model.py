@@ -122,5 +122,5 @@ class CatalogueModel(RuleBasedStateMachine):
         assert examine(self.catalogue, self.replica, None, deep=True) == []
 
 
-CatalogueModel.TestCase.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)
+CatalogueModel.TestCase.settings = settings(max_examples=10, stateful_step_count=20)
 TestCatalogueModel = CatalogueModel.TestCase

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from models.frechet import frechet_distance
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), width=st.integers(1, 6))
 def test_it_is_the_distance_of_normal_distributions(seed: int, width: int) -> None:
     """Against the definition, whose square root of a matrix that is not symmetric is by its eigenvalues."""

@@ -26,7 +26,7 @@ def _open_clip(image: Image.Image, size: int, mode: ResizeMode, interpolation: I
     return pixels
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     width=st.integers(8, 300),
     height=st.integers(8, 300),
@@ -67,7 +67,7 @@ def _ramps(width: int, height: int) -> Image.Image:
     return Image.fromarray(np.stack(channels, axis=2).round().astype(np.uint8))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     width=st.integers(40, 400),
     height=st.integers(40, 400),

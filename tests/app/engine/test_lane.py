@@ -260,7 +260,7 @@ submissions = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(submissions, st.integers(1, 5), st.integers(1, 6), st.sets(st.integers(0, 7)))
 def test_any_mix_gets_each_exactly_its_own_results(
     plan: list[tuple[Operation, Priority, list[str]]], max_batch: int, memory: int, cancelled: set[int]

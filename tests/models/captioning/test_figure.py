@@ -124,7 +124,7 @@ def test_accents_that_the_font_lacks_are_left_out() -> None:
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     width=st.integers(1, 500),
     height=st.integers(1, 500),

@@ -87,7 +87,7 @@ def test_a_beam_that_holds_everything_finds_what_enumeration_finds(search: Searc
 
 
 @given(seed=st.integers(0, 1000), beams=st.integers(1, 6), n=st.integers(0, 3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_narrow_beam_is_held_to_a_naive_one(seed: int, beams: int, n: int) -> None:
     decoder = _decoder(seed)
     memory = _memory(decoder, photos=2)

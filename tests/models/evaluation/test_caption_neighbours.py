@@ -38,7 +38,7 @@ def naive_similarity(first: Tokens, second: Tokens, idf: dict[tuple[str, ...], f
     return total / 4
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000))
 def test_the_consensus_is_that_of_a_naive_search(seed: int) -> None:
     references, _ = made_up(6, seed)

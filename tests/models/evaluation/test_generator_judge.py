@@ -66,7 +66,7 @@ def test_one_pair_is_too_few(tmp_path: Path) -> None:
         obtain_judge(tmp_path, *pairs(1), SMALL)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), n=st.integers(3, 12), choices=st.integers(2, 14))
 def test_r_precision_is_counted_one_by_one(seed: int, n: int, choices: int) -> None:
     rng = np.random.default_rng(seed)

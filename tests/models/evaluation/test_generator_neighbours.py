@@ -13,7 +13,7 @@ from models.evaluation.generator_neighbours import (
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), n=st.integers(1, 300), m=st.integers(1, 20))
 def test_the_nearest_row_is_that_of_all_distances(seed: int, n: int, m: int) -> None:
     rng = np.random.default_rng(seed)

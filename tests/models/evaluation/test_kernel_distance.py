@@ -17,7 +17,7 @@ def naive(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     return among(left) + among(right) - 2 * float(np.mean([kernel(x, y) for x in left for y in right]))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), n=st.integers(2, 7), m=st.integers(2, 7), width=st.integers(1, 5))
 def test_it_is_the_definition(seed: int, n: int, m: int, width: int) -> None:
     rng = np.random.default_rng(seed)

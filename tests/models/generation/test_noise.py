@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from models.generation.noise import seeded_noise
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_seed_decides_the_noise(seed: int) -> None:
     noise = seeded_noise(seed, (8, 16, 16))

@@ -20,7 +20,7 @@ def _opened(data: bytes) -> Image.Image:
 
 
 @pytest.mark.parametrize("picture_format", FORMATS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     prompt=st.text(max_size=40),
     negative=st.text(max_size=10),

@@ -29,7 +29,7 @@ def test_probabilities_are_of_the_answers_of_a_type() -> None:
     np.testing.assert_allclose(found[1], [0] + [each / sum(second) for each in second])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.floats(0.3, 5))
 def test_the_temperature_is_the_likeliest(seed: int, sharpness: float) -> None:
     rng = np.random.default_rng(seed)
