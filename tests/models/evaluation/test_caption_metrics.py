@@ -8,7 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
@@ -68,7 +68,6 @@ def test_bleu_cider_and_rouge_are_those_of_the_field(seed: int) -> None:
     assert rouge_l(references, hypotheses) == pytest.approx(Rouge().compute_score(truth, given_captions)[0], abs=1e-9)
 
 
-@settings(deadline=None)
 @given(CORPORA)
 def test_small_corpora_score_as_the_field_has_it(corpus: Corpus) -> None:
     references, hypotheses = [pair[0] for pair in corpus], [pair[1] for pair in corpus]
@@ -81,7 +80,6 @@ def test_small_corpora_score_as_the_field_has_it(corpus: Corpus) -> None:
     assert rouge_l(references, hypotheses) == pytest.approx(expected, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(CORPORA, st.randoms())
 def test_the_order_of_photos_and_references_does_not_count(corpus: Corpus, draw: random.Random) -> None:
     shuffled = [(draw.sample(captions, len(captions)), tokens) for captions, tokens in corpus]
@@ -95,7 +93,6 @@ def test_the_order_of_photos_and_references_does_not_count(corpus: Corpus, draw:
     assert scores(corpus) == pytest.approx(scores(shuffled))
 
 
-@settings(deadline=None)
 @given(CORPORA)
 def test_scores_stay_in_their_range_and_brevity_only_takes_away(corpus: Corpus) -> None:
     references, hypotheses = [pair[0] for pair in corpus], [pair[1] for pair in corpus]
@@ -209,7 +206,6 @@ def test_words_without_java() -> None:
     assert tokenize_reference("jalapen\u0303o") == ["jalapeño"]
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_gives_words_without_space_or_upper_case(text: str) -> None:
     for token in tokenize_reference(text):
