@@ -143,21 +143,21 @@ class _Run:
             absolute = (drawn - pictures).abs().mean()
             top, left, side = self._part_seen(pictures.shape[-1], rng)
             part = (..., slice(top, top + side), slice(left, left + side))
-            drawn, pictures = drawn[part], pictures[part]
-            perceptual = self.judge(drawn, pictures)
+            perceptual = self.judge(drawn[part], pictures[part])
         loss = absolute + config.perceptual * perceptual
         values = {"loss": loss.item(), "absolute": absolute.item(), "perceptual": perceptual.item()}
         if not adversarial or halved:
             descend(self.optimiser, loss, self.network)
             return values
-        return values | self._adversarial(drawn, pictures, loss)
+        return values | self._adversarial(drawn, drawn[part], pictures[part], loss)
 
-    def _adversarial(self, drawn: Tensor, pictures: Tensor, loss: Tensor) -> dict[str, float]:
+    def _adversarial(self, drawn: Tensor, seen: Tensor, real: Tensor, loss: Tensor) -> dict[str, float]:
+        """A step of the discriminator by ``seen``, a part of ``drawn``, and of the network by all losses."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
-            refusal = critic_loss(self.critic, pictures, drawn)
+            refusal = critic_loss(self.critic, real, seen)
         descend(self.critic_optimiser, refusal, self.critic)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
-            wanted = -self.critic(drawn).float().mean()
+            wanted = -self.critic(seen).float().mean()
         self.optimiser.zero_grad()
         balanced_backward(drawn, self.network.last_weight, loss, wanted, self.config.adversarial)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -226,7 +226,7 @@ class _Run:
         return {
             "network": self.network,
             "average": self.average,
-            "critic": self.critic,
+            "critic": self.critic.critic,
             "optimiser": self.optimiser,
             "critic_optimiser": self.critic_optimiser,
         }

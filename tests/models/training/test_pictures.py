@@ -115,6 +115,19 @@ def test_a_decoder_alone_leaves_the_latents_as_they_are(trained: AutoencoderTrai
         replace(later, init=None)
 
 
+def test_a_discriminator_that_hardly_counts_changes_next_to_nothing(
+    config: AutoencoderTrainingConfig, tmp_path: Path
+) -> None:
+    """So that all other losses count beside it, those of the whole picture too."""
+    plain = replace(config, out=tmp_path / "plain", adversarial=0.0, adversarial_from=0.0, halved=0.0, epochs=1)
+    hardly = replace(plain, out=tmp_path / "hardly", adversarial=1e-9)
+    for each in (plain, hardly):
+        train_autoencoder(each)
+    assert _lines(hardly.out)[0]["val_absolute"] == pytest.approx(_lines(plain.out)[0]["val_absolute"], rel=1e-3)
+    one, other = (load_file(str(each.out / AUTOENCODER_FILE)) for each in (plain, hardly))
+    assert all(np.abs(one[name].astype(float) - other[name].astype(float)).max() < 2e-3 for name in one)
+
+
 def test_a_run_that_gets_far_worse_stops_and_keeps_what_it_had(
     trained: AutoencoderTrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
